@@ -1,0 +1,1 @@
+"""The FastDFS client: no Django in it, usable on its own."""

@@ -1,0 +1,173 @@
+"""FileId: what a FastDFS file id says, read offline.
+
+`group1/M00/00/0F/Ck0AFWsEqX2APPhcAAAAE8e8Khc334.txt` is a group and a file name. The name carries
+the store path, two subdirectories, 27 characters of base64 and a tail with the extension. The
+base64 holds 20 bytes: source, time, size, CRC32 (PROTOCOL, section 7; checked against ids of a
+real cluster in tests/golden/ids.jsonl). An id is data from rows, URLs and pasted text: nothing in
+it is to be believed before a tracker confirmed it.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import re
+import struct
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from ipaddress import IPv4Address
+
+from .errors import InvalidFileIdError
+
+GROUP_BYTES = 16
+EXTENSION_BYTES = 6
+# The C server copies names into buffers of 128 bytes, some without a length check (PROTOCOL, section 2).
+NAME_BYTES = 127
+NORMAL_NAME_BYTES = 44
+_STEM = slice(10, 37)
+_TRUNK_NAME_BYTES = 60
+_TAIL_BYTES = 7
+# A slave of a master with a six-character extension has 37 characters of the master and one of prefix.
+_SHORTEST_NAME = 38
+
+_GROUP = re.compile(r"[A-Za-z0-9]{1,16}")
+_NAME = re.compile(r"M[0-9A-F]{2}(?:/[0-9A-F]{2}){2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]*")
+_EXTENSION = re.compile(r"[A-Za-z0-9._-]{0,6}")
+
+_PAYLOAD = struct.Struct(">4sIQI")
+_RANDOM_FORM = 1 << 63  # every size field but that of a plain file of 4 GiB and more
+_TRUNK = 1 << 59
+_APPENDER = 1 << 58
+_RANDOM_SHIFT = 32
+_LOW_32 = 0xFFFFFFFF
+_HIGHEST_SERVER_ID = 0xFFFFFF
+
+
+class Kind(enum.Enum):
+    """What a name is, as far as the name itself tells.
+
+    A slave whose name comes out at exactly 44 characters looks like a normal file; nothing in the
+    name can tell them apart.
+    """
+
+    NORMAL = "normal"
+    APPENDER = "appender"
+    SLAVE = "slave"
+    TRUNK = "trunk"
+
+
+def valid_group(group: str) -> bool:
+    """Say whether a storage could have joined under this group name: 1-16 of A-Z, a-z, 0-9."""
+    return _GROUP.fullmatch(group) is not None
+
+
+def valid_extension(extension: str) -> bool:
+    """Say whether storages take this extension (no leading dot): at most 6 of A-Z, a-z, 0-9, `._-`."""
+    return _EXTENSION.fullmatch(extension) is not None
+
+
+@dataclass(frozen=True)
+class FileId:
+    """A well-formed file id; `str()` gives back the text that was parsed.
+
+    The facts that cannot be trusted for the kind of file are None: an appender's size and CRC32
+    change, a slave's name repeats its master's.
+    """
+
+    group: str
+    name: str
+    """The file name as the protocol has it, without the group: `M00/00/0F/….jpg`."""
+
+    @classmethod
+    def parse(cls, text: str) -> FileId:
+        """Read an id from text; raise InvalidFileIdError for anything that no storage can have issued."""
+        group, _, name = text.partition("/")
+        if not valid_group(group) or not _NAME.fullmatch(name):
+            raise InvalidFileIdError(f"not a FastDFS file id: {text[:200]!r}")
+        if not _SHORTEST_NAME <= len(name) <= NAME_BYTES:
+            raise InvalidFileIdError(f"a file name of {len(name)} characters cannot be FastDFS's: {text!r}")
+        return cls(group, name)
+
+    def __str__(self) -> str:
+        return f"{self.group}/{self.name}"
+
+    @property
+    def store_path(self) -> int:
+        """The index of the store path on its storage, 0-255."""
+        return int(self.name[1:3], 16)
+
+    @property
+    def source(self) -> str:
+        """The storage that took the upload: a dotted IPv4 address, or a decimal server id.
+
+        A key into the group's storage list, never an address to dial. The four bytes are an id when,
+        read little endian, they are at most 16777215, so an address `a.b.c.0` reads as an id, as it
+        does for FastDFS itself.
+        """
+        raw = self._payload()[0]
+        number = int.from_bytes(raw, "little")
+        return str(number) if 0 < number <= _HIGHEST_SERVER_ID else str(IPv4Address(raw))
+
+    @property
+    def created(self) -> datetime:
+        """When the upload was complete (for a slave: its master's), aware, in UTC, to the second."""
+        return datetime.fromtimestamp(self._payload()[1], timezone.utc)
+
+    @property
+    def kind(self) -> Kind:
+        """What the name says that the file is."""
+        field = self._payload()[2]
+        if field & _APPENDER and field & _RANDOM_FORM:
+            return Kind.APPENDER
+        trunk = bool(field & _TRUNK and field & _RANDOM_FORM)
+        if len(self.name) != (_TRUNK_NAME_BYTES if trunk else NORMAL_NAME_BYTES):
+            return Kind.SLAVE
+        return Kind.TRUNK if trunk else Kind.NORMAL
+
+    @property
+    def size(self) -> int | None:
+        """The content's length in bytes, or None where the name does not tell (appender, slave)."""
+        if self.kind not in (Kind.NORMAL, Kind.TRUNK):
+            return None
+        field = self._payload()[2]
+        return field & _LOW_32 if field & _RANDOM_FORM else field
+
+    @property
+    def crc32(self) -> int | None:
+        """The content's CRC32, or None where the name does not tell (appender, slave).
+
+        On clusters that deduplicate, this is a random number even for normal files.
+        """
+        return self._payload()[3] if self.kind in (Kind.NORMAL, Kind.TRUNK) else None
+
+    @property
+    def extension(self) -> str:
+        """What follows the first dot of the last seven characters; no dot, no extension."""
+        return self.name[-_TAIL_BYTES:].partition(".")[2]
+
+    def _payload(self) -> tuple[bytes, int, int, int]:
+        # 27 characters of base64 are 20 bytes and two bits; the padding brings them to 28.
+        raw = base64.urlsafe_b64decode(self.name[_STEM] + "=")
+        source, created, size, crc32 = _PAYLOAD.unpack(raw)
+        return source, created, size, crc32
+
+
+def stem(
+    source: str, created: int, size: int, crc32: int, *, random_bits: int, appender: bool = False
+) -> str:
+    """Return the 27 characters that a storage derives for a new file (the inverse of FileId's facts).
+
+    `source` is a dotted IPv4 address or a decimal server id, `created` unix seconds, `random_bits`
+    23 bits that keep equal uploads of one second apart.
+    """
+    raw = int(source).to_bytes(4, "little") if source.isdecimal() else IPv4Address(source).packed
+    field = _size_field(size, random_bits, appender)
+    return base64.urlsafe_b64encode(_PAYLOAD.pack(raw, created, field, crc32)).decode("ascii")[:-1]
+
+
+def _size_field(size: int, random_bits: int, appender: bool) -> int:
+    if appender:
+        return _RANDOM_FORM | _APPENDER | (random_bits & 0x7FFFFF) << _RANDOM_SHIFT
+    if size > _LOW_32:
+        return size
+    return _RANDOM_FORM | (random_bits & 0x7FFFFF) << _RANDOM_SHIFT | size
