@@ -64,6 +64,9 @@ class ConnectError(NetworkError):
 class ConnectionLostError(NetworkError):
     """The connection ended before the reply: the outcome of the operation is unknown."""
 
+    unanswered: bool = False
+    """Whether not even the first byte of a reply came."""
+
 
 class DeadlineExceededError(NetworkError, TimeoutError):
     """The time for the operation ran out; its outcome is unknown."""

@@ -34,6 +34,10 @@ _GROUP = re.compile(r"[A-Za-z0-9]{1,16}")
 _NAME = re.compile(r"M[0-9A-F]{2}(?:/[0-9A-F]{2}){2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]*")
 _EXTENSION = re.compile(r"[A-Za-z0-9._-]{0,6}")
 
+# Double extensions of at most six characters: a compressor's, behind the type of what it packed.
+_PACKED = frozenset({"gz", "xz", "bz", "lz", "br", "z"})
+_PACKABLE = frozenset({"tar", "csv", "tsv", "txt", "log", "sql", "xml", "svg", "nii", "vcf", "dat"})
+
 _PAYLOAD = struct.Struct(">4sIQI")
 _RANDOM_FORM = 1 << 63  # every size field but that of a plain file of 4 GiB and more
 _TRUNK = 1 << 59
@@ -64,6 +68,23 @@ def valid_group(group: str) -> bool:
 def valid_extension(extension: str) -> bool:
     """Say whether storages take this extension (no leading dot): at most 6 of A-Z, a-z, 0-9, `._-`."""
     return _EXTENSION.fullmatch(extension) is not None
+
+
+def extension_of(filename: str) -> str:
+    """Return the extension that a file uploaded under this name gets, without its dot; "" for none.
+
+    As the C client has it (PROTOCOL 7.3): what follows the last dot, if it is at most six characters
+    that storages take. Unlike there, a second part is joined only where both make one type
+    (`.tar.gz`): the C client makes `o.jpg` of `my.phot.o.jpg` and `2.png` of `v1.2.png`.
+    """
+    inner, dot, last = filename.replace("\\", "/").rpartition("/")[2].rpartition(".")
+    if not dot or not last or not valid_extension(last):
+        return ""
+    before = inner.rpartition(".")[2]
+    double = f"{before}.{last}"
+    if last.lower() in _PACKED and before.lower() in _PACKABLE and "." in inner and valid_extension(double):
+        return double
+    return last
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 import struct
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -164,11 +165,23 @@ def unpack_file_id(body: bytes) -> FileId:
 # --- tracker: which server? ---------------------------------------------------------------------
 
 
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[\w.-]+))(?::(?P<port>[0-9]{1,5}))?")
+
+
 class Address(NamedTuple):
-    """Where a server listens, as a tracker names it: an IP address and a port."""
+    """Where a server listens: as a tracker names it, an IP address; as a user does, a host name too."""
 
     host: str
     port: int
+
+    @classmethod
+    def parse(cls, where: str, default_port: int) -> Address:
+        """Read `host`, `host:port`, `[v6]` or `[v6]:port`; raise InvalidArgumentError for anything else."""
+        match = _ADDRESS.fullmatch(where.strip())
+        port = int(match["port"] or default_port) if match else 0
+        if not match or not 0 < port < 65536:
+            raise InvalidArgumentError(f"not a server address (host:port): {where!r}")
+        return cls(match["v6"] or match["host"], port)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -273,7 +286,8 @@ class UploadHead(NamedTuple):
         return cls(path, size, text(extension))
 
 
-class DownloadRequest(NamedTuple):
+@dataclass(frozen=True)
+class DownloadRequest:
     """DOWNLOAD_FILE: `count` bytes from `offset`; 0 means up to the end of the file."""
 
     offset: int

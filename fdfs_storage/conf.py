@@ -1,0 +1,166 @@
+"""FDFS_* settings and STORAGES OPTIONS become one frozen Options; every default lives here."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from .fastdfs import Address, Limits
+from .fastdfs.cluster import TRACKER_PORT
+from .fastdfs.errors import InvalidArgumentError
+from .fastdfs.file_id import valid_group
+
+PREFIX = "FDFS_"
+_DEFAULT_LIMITS = Limits()
+_SCHEME = re.compile(r"(?:https?:)?//", re.IGNORECASE)
+_LONGEST_SECONDS = 3600
+_MOST_CONNECTIONS = 1024
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a FastDFSStorage is told, validated."""
+
+    trackers: tuple[str, ...] = ()
+    """`host:port` of each tracker; they are tried in turn."""
+    base_url: str = ""
+    """What stands before a file id in its public URL; without a trailing slash."""
+    group: str | None = None
+    """Uploads go to this group only; None lets the tracker choose."""
+    connect_timeout: float = _DEFAULT_LIMITS.connect_timeout
+    """Seconds to wait for a connection to one server."""
+    network_timeout: float = _DEFAULT_LIMITS.network_timeout
+    """Seconds of silence after which a transfer gives up on a server."""
+    pool_size: int = _DEFAULT_LIMITS.pool_size
+    """Connections to each server, per process."""
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.connect_timeout, self.network_timeout, self.pool_size)
+
+
+def _trackers(value: Any) -> tuple[str, ...]:
+    listed: Iterable[Any] = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, (list, tuple, set, frozenset)) or not all(isinstance(x, str) for x in listed):
+        raise ValueError('must be a list such as ["10.0.0.1:22122", "10.0.0.2:22122"]')
+    try:
+        return tuple(dict.fromkeys(str(Address.parse(x, TRACKER_PORT)) for x in listed if x.strip()))
+    except InvalidArgumentError as error:
+        raise ValueError(f"{error}; write it as 10.0.0.1:{TRACKER_PORT}") from error
+
+
+def _base_url(value: Any) -> str:
+    """Accept `host:port` as well as a URL, as people write it in FastDFS's own configuration."""
+    hint = "must be a URL such as http://img.example.com:8888, or host:port"
+    if not isinstance(value, str):
+        raise ValueError(hint)  # noqa: TRY004
+    url = value.strip()
+    if url and not _SCHEME.match(url):
+        url = f"http://{url}"
+    try:
+        parts = urlsplit(url)
+        usable = not url or _usable(parts)
+    except ValueError as error:
+        raise ValueError(f"{hint} ({error})") from error
+    if not usable:
+        raise ValueError(f"{hint}; got {value!r}")
+    return url.rstrip("/")
+
+
+def _usable(parts: SplitResult) -> bool:
+    # Credentials would end up in every page.
+    port_is_valid = parts.port is None or parts.port > 0
+    bare = not (parts.query or parts.fragment or parts.username or parts.password)
+    return bool(parts.hostname) and port_is_valid and bare and not re.search(r"[\s\\<>\"]", parts.geturl())
+
+
+def _group(value: Any) -> str | None:
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or not valid_group(value):
+        raise ValueError(f"must be a group's name (1-16 letters and digits), such as group1; got {value!r}")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value <= _LONGEST_SECONDS:
+        raise ValueError(
+            f"must be a number of seconds, more than 0 and at most {_LONGEST_SECONDS}; got {value!r}"
+        )
+    return float(value)
+
+
+def _connections(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_CONNECTIONS:
+        raise ValueError(f"must be a whole number from 1 to {_MOST_CONNECTIONS}; got {value!r}")
+    return value
+
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "trackers": _trackers,
+    "base_url": _base_url,
+    "group": _group,
+    "connect_timeout": _seconds,
+    "network_timeout": _seconds,
+    "pool_size": _connections,
+}
+NAMES = tuple(field.name for field in fields(Options))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt name: the nearest known one, else all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=1)
+    for candidate in names:
+        if close and candidate.lower() == close[0]:
+            return f"did you mean {candidate}?"
+    return f"known are {', '.join(names)}"
+
+
+def refuse_unknown(given: Mapping[str, Any]) -> None:
+    """Raise ImproperlyConfigured for an option that does not exist, with the one that was meant."""
+    for name in given:
+        if name not in NAMES:
+            hint = did_you_mean(name.lower().removeprefix(PREFIX.lower()), NAMES)
+            raise ImproperlyConfigured(f"FastDFSStorage has no option {name!r}: {hint}")
+
+
+def resolve(given: Mapping[str, Any]) -> Options:
+    """Merge OPTIONS over FDFS_* settings over defaults; raise ImproperlyConfigured naming the culprit."""
+    values = {}
+    for name in NAMES:
+        setting = PREFIX + name.upper()
+        if name in given:
+            value, where = given[name], f"OPTIONS[{name!r}]"
+        elif hasattr(settings, setting):
+            value, where = getattr(settings, setting), setting
+        else:
+            continue
+        try:
+            values[name] = _PARSERS[name](value)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{where} {error}") from error
+    return Options(**values)
+
+
+class _Generation:
+    """Counts changes of our settings, so that a storage knows when to read them again."""
+
+    number = 0
+
+    def advance(self, *, setting: str, **_: Any) -> None:
+        if setting.startswith(PREFIX):
+            self.number += 1
+
+
+generation = _Generation()
+setting_changed.connect(generation.advance, dispatch_uid="fdfs_storage.conf.generation")

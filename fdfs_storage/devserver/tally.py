@@ -1,0 +1,26 @@
+"""What a storage has done so far, under the names that LIST_STORAGE gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+
+from ..fastdfs.statistics import StorageStat
+
+_COUNTED = [field.name for field in fields(StorageStat) if field.name.endswith(("_total", "_success"))]
+
+
+class Tally:
+    """Counts that only grow; a name that LIST_STORAGE does not know is a KeyError."""
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        known = counts or {}
+        self._counts = {name: known.get(name, 0) for name in _COUNTED}
+
+    def add(self, what: str, amount: int = 1, *, worked: int | bool = True) -> None:
+        """Count `amount` of what was asked; of it worked all (True), nothing (False) or a number."""
+        self._counts[f"{what}_total"] += amount
+        self._counts[f"{what}_success"] += amount if worked is True else int(worked)
+
+    def counts(self) -> dict[str, int]:
+        return dict(self._counts)

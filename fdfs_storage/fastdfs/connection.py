@@ -1,0 +1,213 @@
+"""One socket to one server: connect, send, read exactly, all within a deadline.
+
+The only module that sees OSError: what leaves it is a NetworkError or a ProtocolError.
+"""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from .errors import ConnectError, ConnectionLostError, DeadlineExceededError, NetworkError, ProtocolError
+from .protocol import HEADER_BYTES, Address, Command, Header
+
+# The reply to an upload, a query or a small download arrives with its header in one recv.
+_EARLY_BYTES = 16 * 1024
+_SENDFILE_BYTES = 4 * 1024 * 1024
+# Bodies of other replies than downloads: the longest legal one is a list of 512 groups.
+MAX_REPLY_BYTES = 1024 * 1024
+_FIRST_BODY_BYTES = 1024 * 1024
+# A transfer of any length stays alive as long as this much moves within each network timeout.
+_PROGRESS_BYTES = 16 * 1024
+
+
+class Deadline:
+    """The moment at which an operation gives up: made once, at the top, and handed down.
+
+    Moving data renews it, so it bounds silence rather than the length of a transfer, while a peer
+    that drips single bytes still runs into it.
+    """
+
+    __slots__ = ("_at", "_moved", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._moved = 0
+        self._at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left; raise DeadlineExceededError when there are none."""
+        left = self.remaining()
+        if left <= 0:
+            raise DeadlineExceededError(f"no answer within {self._seconds:g} s")
+        return left
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, zero or less when there are none."""
+        return self._at - time.monotonic()
+
+    def moved(self, count: int) -> None:
+        """Note that `count` bytes of a file went through."""
+        self._moved += count
+        if self._moved >= _PROGRESS_BYTES:
+            self._moved = 0
+            self._at = time.monotonic() + self._seconds
+
+
+class Reply(NamedTuple):
+    """A status and the whole body; the body of a refusal is empty."""
+
+    status: int
+    body: bytes
+
+
+class Connection:
+    """A connected socket; `settled` says that the peer waits for the next request.
+
+    Only a settled connection may be used again: whoever starts an exchange unsettles it, and only a
+    reply read to its end settles it, whatever exception flies in between.
+    """
+
+    def __init__(self, address: Address, sock: socket.socket) -> None:
+        self.address = address
+        self.settled = True
+        self.exchanges = 0
+        self._sock = sock
+        self._early = memoryview(b"")
+
+    @classmethod
+    def open(cls, address: Address, timeout: float) -> Connection:
+        """Connect within `timeout` seconds, or raise ConnectError."""
+        try:
+            sock = socket.create_connection(address, timeout)
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
+            raise ConnectError(f"cannot connect to {address}: {error}") from error
+        # Header and body leave in one send; a body behind them must not wait for an acknowledgement.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return cls(address, sock)
+
+    def __repr__(self) -> str:
+        state = "settled" if self.settled else "unsettled"
+        return f"<Connection {self.address} {state}, {self.exchanges} exchanges>"
+
+    @property
+    def stale(self) -> bool:
+        """Whether the idle peer has something to say: it closed, or it broke the protocol."""
+        try:
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True
+
+    def close(self) -> None:
+        self.settled = False
+        self._sock.close()
+
+    # --- sending ----------------------------------------------------------------------------
+
+    def send(self, data: bytes | memoryview, deadline: Deadline) -> None:
+        """Hand all of `data` to the kernel."""
+        self.settled = False
+        rest = memoryview(data)
+        while rest:
+            with self._translated(deadline):
+                sent = self._sock.send(rest)
+            deadline.moved(sent)
+            rest = rest[sent:]
+
+    def send_file(
+        self, file: io.BufferedIOBase | io.RawIOBase, offset: int, count: int, deadline: Deadline
+    ) -> int:
+        """Let the kernel copy from a file with a descriptor; return the bytes sent, fewer only at its end."""
+        self.settled = False
+        done = 0
+        while done < count:
+            with self._translated(deadline):
+                sent = self._sock.sendfile(file, offset + done, min(count - done, _SENDFILE_BYTES))
+            deadline.moved(sent)
+            if not sent:
+                break
+            done += sent
+        return done
+
+    # --- receiving --------------------------------------------------------------------------
+
+    def receive_header(self, deadline: Deadline) -> Header:
+        """Read the header of the reply; what came along with it waits for `receive_into`."""
+        self.settled = False
+        buffer = bytearray(_EARLY_BYTES)
+        view, have = memoryview(buffer), 0
+        while have < HEADER_BYTES:
+            try:
+                have += self._receive(view[have:], deadline)
+            except ConnectionLostError as error:
+                error.unanswered = not have
+                raise
+        header = Header.unpack(bytes(view[:HEADER_BYTES]))
+        if header.command != Command.RESPONSE or header.length < 0:
+            raise ProtocolError(f"{self.address} sent {bytes(view[:HEADER_BYTES])!r} where a reply begins")
+        self._early = view[HEADER_BYTES:have]
+        return header
+
+    def receive_into(self, view: memoryview, deadline: Deadline) -> int:
+        """Read at least one byte of a body, and at most as many as `view` holds."""
+        if self._early:
+            count = min(len(self._early), len(view))
+            view[:count] = self._early[:count]
+            self._early = self._early[count:]
+        else:
+            count = self._receive(view, deadline)
+        deadline.moved(count)
+        return count
+
+    def receive_body(self, length: int, deadline: Deadline) -> bytes:
+        """Read a body of known length; memory grows with what arrives, not with what was announced."""
+        buffer, have = bytearray(min(length, _FIRST_BODY_BYTES)), 0
+        while have < length:
+            if have == len(buffer):
+                buffer.extend(bytes(min(have, length - have)))
+            with memoryview(buffer) as view:
+                have += self.receive_into(view[have:], deadline)
+        return bytes(buffer)
+
+    def settle(self) -> None:
+        """Note that the reply was read to its end; bytes behind it make the peer a liar."""
+        if self._early:
+            raise ProtocolError(f"{self.address} sent more than it announced")
+        self.settled = True
+        self.exchanges += 1
+
+    def receive_reply(self, deadline: Deadline) -> Reply:
+        """Read a whole reply that is not a file."""
+        header = self.receive_header(deadline)
+        if header.length > MAX_REPLY_BYTES:
+            raise ProtocolError(f"{self.address} announced a reply of {header.length} bytes")
+        body = self.receive_body(header.length, deadline)
+        self.settle()
+        return Reply(header.status, body)
+
+    def _receive(self, view: memoryview, deadline: Deadline) -> int:
+        with self._translated(deadline):
+            count = self._sock.recv_into(view)
+        if not count:
+            raise ConnectionLostError(f"{self.address} closed the connection")
+        return count
+
+    @contextmanager
+    def _translated(self, deadline: Deadline) -> Iterator[None]:
+        """Give the socket what is left of the deadline; turn what it throws into our errors."""
+        try:
+            self._sock.settimeout(deadline.left())
+            yield
+        except NetworkError:
+            raise
+        except TimeoutError as error:
+            raise DeadlineExceededError(f"{self.address} fell silent") from error
+        except OSError as error:
+            raise ConnectionLostError(f"the connection to {self.address} broke: {error}") from error

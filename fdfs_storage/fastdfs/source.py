@@ -1,0 +1,180 @@
+"""What an upload sends: bytes, a path, or any binary stream; never a whole file in memory.
+
+The protocol wants the size first. It is taken from the bytes, the descriptor or the stream itself;
+a stream that cannot tell is spooled to disk and counted.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, Union, cast
+
+from .connection import Connection, Deadline
+from .errors import InvalidArgumentError
+
+Content = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryIO]
+"""What `Client.upload` takes. A str is refused: it could be meant as a path or as content."""
+
+_PIECE_BYTES = 256 * 1024
+# Up to here a body leaves in one send with its header.
+_SMALL_BYTES = 64 * 1024
+
+
+class Source(Protocol):
+    """Content of known size that can be sent at least once."""
+
+    size: int
+    rewindable: bool
+    """Whether `send` can be called again after a failure."""
+
+    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
+        """Send the request's head and all of the content."""
+
+
+class _Bytes:
+    rewindable = True
+
+    def __init__(self, content: bytes | bytearray | memoryview) -> None:
+        self._view = memoryview(content).cast("B")
+        self.size = len(self._view)
+
+    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
+        if self.size <= _SMALL_BYTES:
+            connection.send(head + bytes(self._view), deadline)
+        else:
+            connection.send(head + bytes(self._view[:_SMALL_BYTES]), deadline)
+            connection.send(self._view[_SMALL_BYTES:], deadline)
+
+
+class _Descriptor:
+    """A regular file, from its present position to its end; larger ones go by sendfile."""
+
+    rewindable = True
+
+    def __init__(self, file: io.FileIO | io.BufferedReader | io.BufferedRandom) -> None:
+        self._file = file
+        self._start = file.tell()
+        self.size = max(0, os.fstat(file.fileno()).st_size - self._start)
+
+    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
+        if self.size <= _SMALL_BYTES:
+            self._file.seek(self._start)
+            content = self._file.read(self.size)
+            _require_all(len(content or b""), self.size)
+            connection.send(head + (content or b""), deadline)
+        else:
+            connection.send(head, deadline)
+            _require_all(connection.send_file(self._file, self._start, self.size, deadline), self.size)
+
+
+class _Stream:
+    """Any object with read(); of a size that it told or that the caller knows."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._start = stream.tell() if _seekable(stream) else None
+        self.size = size
+        self.rewindable = self._start is not None
+
+    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
+        if self._start is not None:
+            self._stream.seek(self._start)
+        left = self.size
+        while head or left:
+            piece = self._next_piece(left)
+            connection.send(head + piece if head else piece, deadline)
+            head = b""
+            left -= len(piece)
+
+    def _next_piece(self, left: int) -> bytes:
+        """Read the next piece; a stream of another length than promised never gets its last one sent."""
+        piece = self._stream.read(min(left, _PIECE_BYTES)) if left else b""
+        if left and not piece:
+            _require_all(self.size - left, self.size)
+        if len(piece) == left and self._stream.read(1):
+            raise InvalidArgumentError(f"the content goes on after the {self.size} bytes that it promised")
+        return piece
+
+
+def _require_all(sent: int, promised: int) -> None:
+    if sent != promised:
+        raise InvalidArgumentError(
+            f"the content ended after {sent} of {promised} bytes; was it truncated while it was uploaded?"
+        )
+
+
+@contextmanager
+def opened(content: Content, size: int | None = None) -> Iterator[Source]:
+    """Give the content as a Source, from its present position; close only what was opened here.
+
+    `size` is needed only for a stream that cannot tell and that should not be spooled. Raises
+    InvalidArgumentError for what is no binary content, OSError for a path that cannot be read.
+    """
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        yield _Bytes(content)
+    elif isinstance(content, os.PathLike):
+        with Path(content).open("rb") as file, _of_stream(file, size) as source:
+            yield source
+    elif _reads_bytes(content):
+        with _of_stream(content, size) as source:
+            yield source
+    else:
+        raise InvalidArgumentError(
+            f"cannot upload a {type(content).__name__}: give bytes, a pathlib.Path or a binary file"
+        )
+
+
+@contextmanager
+def _of_stream(stream: BinaryIO, size: int | None) -> Iterator[Source]:
+    plain = _plain_file(stream)
+    if plain is not None:
+        yield _Descriptor(plain)
+    elif size is not None:
+        yield _Stream(stream, size)
+    elif _seekable(stream):
+        yield _Stream(stream, _measure(stream))
+    else:
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(stream, spool, _PIECE_BYTES)
+            spool.seek(0)
+            yield _Descriptor(spool)
+
+
+def _plain_file(stream: Any) -> io.FileIO | io.BufferedReader | io.BufferedRandom | None:
+    """Return the stream itself if its bytes are those of its descriptor, from its position on.
+
+    A GzipFile has a descriptor too, with other bytes behind it, so only the plain classes count.
+    """
+    if isinstance(stream, tempfile._TemporaryFileWrapper):
+        stream = stream.file
+    if type(stream) not in (io.FileIO, io.BufferedReader, io.BufferedRandom):
+        return None
+    if not isinstance(getattr(stream, "raw", stream), io.FileIO):
+        return None
+    if isinstance(stream, io.BufferedRandom):
+        stream.flush()
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return None
+    return cast("io.BufferedReader", stream)
+
+
+def _reads_bytes(stream: Any) -> bool:
+    return hasattr(stream, "read") and not isinstance(stream, io.TextIOBase)
+
+
+def _seekable(stream: Any) -> bool:
+    return bool(getattr(stream, "seekable", lambda: False)())
+
+
+def _measure(stream: BinaryIO) -> int:
+    start = stream.tell()
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(start)
+    return max(0, end - start)

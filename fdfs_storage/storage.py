@@ -1,0 +1,221 @@
+"""FastDFSStorage: Django's verbs handed to the client."""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any, BinaryIO, NoReturn, cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import File
+from django.core.files.storage import Storage
+from django.core.files.uploadedfile import InMemoryUploadedFile
+from django.core.files.utils import validate_file_name
+from django.utils import timezone
+from django.utils.deconstruct import deconstructible
+
+from . import conf
+from .fastdfs import Client, FileId, Kind, extension_of
+from .fastdfs.errors import FileMissingError, InvalidFileIdError
+from .fastdfs.file_id import GROUP_BYTES, NORMAL_NAME_BYTES
+from .fastdfs.links import public_url
+from .files import FastDFSFile, require_reading
+
+logger = logging.getLogger(__name__)
+
+_PLAIN_CHUNKS = (File.chunks, InMemoryUploadedFile.chunks)
+
+
+@deconstructible(path="fdfs_storage.storage.FastDFSStorage")
+class FastDFSStorage(Storage):
+    """Keeps files in FastDFS; a file's name is the file id that FastDFS gave it.
+
+    Options are those of `conf.Options`, as keyword arguments (STORAGES' OPTIONS) or as FDFS_*
+    settings; arguments win. One instance serves all threads; it reads settings and connects when it
+    is first used, so it can be made at import, pickled and carried over a fork.
+
+    FastDFS names each file itself: of the name that is saved only the extension lives on, nothing is
+    ever overwritten, nothing can be listed, and there is no path on this machine.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        conf.refuse_unknown(options)
+        self._given = options
+        self._generation = -1
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join(self._given) or 'as the settings say'}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_given": self._given, "_generation": -1}
+
+    @property
+    def options(self) -> conf.Options:
+        """The options in force; raises ImproperlyConfigured for one that is not valid."""
+        if self._generation != conf.generation.number:
+            self._reload()
+        return self._options
+
+    @property
+    def client(self) -> Client:
+        """The client of this process and its forks; raises ImproperlyConfigured without a tracker."""
+        options = self.options
+        client: Client | None = self.__dict__.get("_client")
+        if client is None:
+            if not options.trackers:
+                raise ImproperlyConfigured('no tracker is configured: set FDFS_TRACKERS = ["10.0.0.1:22122"]')
+            fresh = Client(options.trackers, group=options.group, limits=options.limits)
+            client = self.__dict__.setdefault("_client", fresh)  # atomic: all threads get the same one
+        return cast("Client", client)
+
+    def _reload(self) -> None:
+        generation = conf.generation.number
+        self._options = conf.resolve(self._given)
+        stale: Client | None = self.__dict__.pop("_client", None)
+        self._generation = generation
+        if stale is not None:
+            stale.close()
+
+    # --- saving -------------------------------------------------------------------------------
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        """Return the name as it is, since FastDFS makes its own: no probe, no truncation.
+
+        Raises SuspiciousFileOperation for names with `..` or an absolute path, and
+        ImproperlyConfigured before anything is uploaded where the column cannot hold an id.
+        """
+        validate_file_name(name, allow_relative_path=True)
+        group = self.options.group
+        longest = (len(group) if group else GROUP_BYTES) + 1 + NORMAL_NAME_BYTES
+        if max_length is not None and max_length < longest:
+            raise ImproperlyConfigured(
+                f"max_length={max_length} cannot hold a FastDFS file id of up to {longest} characters: "
+                "give the field max_length=100 and migrate" + ("" if group else ", or pin FDFS_GROUP")
+            )
+        return name
+
+    def is_name_available(self, name: str, max_length: int | None = None) -> bool:
+        """Say True: the server's names never collide."""
+        return True
+
+    def _save(self, name: str, content: File[Any]) -> str:
+        extension = extension_of(name)
+        if not extension and "." in name.rpartition("/")[2]:
+            logger.info(
+                "FastDFS takes extensions of 1-6 letters, digits, . _ -: that of %r is left out", name
+            )
+        with _binary(content) as stream:
+            return str(self.client.upload(stream, extension))
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def _open(self, name: str, mode: str = "rb") -> FastDFSFile:
+        require_reading(mode)
+        file_id = self._existing(name)
+        return FastDFSFile(self.client, file_id, self.client.info(file_id, crc=False).size, mode)
+
+    def exists(self, name: str) -> bool:
+        """Say whether the cluster has the file; raise where it cannot be asked."""
+        try:
+            self.client.info(FileId.parse(name), crc=False)
+        except (FileMissingError, InvalidFileIdError):
+            return False
+        return True
+
+    def size(self, name: str) -> int:
+        """Return the length in bytes: as the id tells it, or asked for where it does not."""
+        file_id = self._existing(name)
+        return self.client.info(file_id, crc=False).size if file_id.size is None else file_id.size
+
+    def url(self, name: str | None) -> str:
+        """Return the public URL; no network, and a quoted path whatever the name is."""
+        base_url = self.options.base_url
+        if not base_url:
+            raise ImproperlyConfigured(
+                'no base URL is configured: set FDFS_BASE_URL = "http://10.0.0.1:8888"'
+            )
+        return public_url(base_url, name or "")
+
+    def get_created_time(self, name: str) -> datetime:
+        """Return when the file was uploaded, to the second; aware exactly when USE_TZ."""
+        file_id = self._existing(name)
+        if file_id.kind is Kind.SLAVE:  # its name has its master's time
+            return self._asked_time(file_id)
+        return _localized(file_id.created)
+
+    def get_modified_time(self, name: str) -> datetime:
+        """Return when the content changed last, to the second; aware exactly when USE_TZ."""
+        file_id = self._existing(name)
+        if file_id.kind in (Kind.NORMAL, Kind.TRUNK):  # never changed after the upload
+            return _localized(file_id.created)
+        return self._asked_time(file_id)
+
+    def _asked_time(self, file_id: FileId) -> datetime:
+        modified = self.client.info(file_id, crc=False).modified
+        return _localized(datetime.fromtimestamp(modified, tz=timezone.get_default_timezone()))
+
+    # --- the rest -----------------------------------------------------------------------------
+
+    def delete(self, name: str) -> None:
+        """Delete the file at once; a file that is not there is no error."""
+        if not name:
+            raise ValueError("The name must be given to delete().")
+        try:
+            file_id = FileId.parse(name)
+        except InvalidFileIdError:
+            logger.warning("nothing to delete: %r is not a FastDFS file id", name)
+            return
+        with suppress(FileMissingError):
+            self.client.delete(file_id)
+
+    def get_accessed_time(self, name: str) -> NoReturn:
+        raise NotImplementedError("FastDFS keeps no access times")
+
+    def path(self, name: str) -> NoReturn:
+        raise NotImplementedError("files in FastDFS have no path on this machine; use open() or url()")
+
+    def listdir(self, path: str) -> NoReturn:
+        raise NotImplementedError("FastDFS cannot list files; the database knows which there are")
+
+    @staticmethod
+    def _existing(name: str) -> FileId:
+        """Parse a name that is to be read: to readers, what is no file id is a file that is not there."""
+        try:
+            return FileId.parse(name)
+        except InvalidFileIdError as error:
+            raise FileNotFoundError(errno.ENOENT, "not a FastDFS file id", name) from error
+
+
+@contextmanager
+def _binary(content: File[Any]) -> Iterator[BinaryIO]:
+    """Give all of a Django file as a binary stream, without closing the caller's.
+
+    Where chunks() is Django's own, its inner file says the same, and goes to the client without a
+    detour; anything else, text included, is spooled and thereby counted: its `size` cannot be trusted.
+    """
+    inner: Any = content.file
+    if type(content).chunks in _PLAIN_CHUNKS and not isinstance(inner, (io.TextIOBase, File)):
+        with suppress(AttributeError, io.UnsupportedOperation):
+            inner.seek(0)
+        if not _reads_text(inner):
+            yield inner
+            return
+    with tempfile.TemporaryFile() as spool:
+        for chunk in content.chunks():
+            spool.write(chunk.encode() if isinstance(chunk, str) else chunk)
+        spool.seek(0)
+        yield cast("BinaryIO", spool)
+
+
+def _reads_text(stream: Any) -> bool:
+    return isinstance(stream.read(0), str)
+
+
+def _localized(moment: datetime) -> datetime:
+    return moment if settings.USE_TZ else timezone.make_naive(moment)

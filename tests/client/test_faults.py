@@ -1,0 +1,297 @@
+"""What breaks, and what the caller sees of it; on real sockets."""
+
+import io
+import logging
+import random
+import socket
+
+import pytest
+
+from fdfs_storage.devserver import EmbeddedCluster
+from fdfs_storage.fastdfs import Client, Limits, protocol
+from fdfs_storage.fastdfs.errors import (
+    ConnectionLostError,
+    FileMissingError,
+    NoServerError,
+    NoSpaceError,
+    ServerError,
+)
+from fdfs_storage.fastdfs.protocol import Command
+
+from .peer import peer, read_all
+
+LARGE = random.Random(3).randbytes(3_000_000)
+GARBAGE = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 10, protocol.reply(b"x" * 39), b"\0" * 40]
+
+
+@pytest.fixture
+def tracker(embedded):
+    return embedded.tracker_servers[0]
+
+
+@pytest.fixture
+def storage(embedded):
+    return embedded.storage_server
+
+
+@pytest.fixture
+def make_client():
+    clients = []
+
+    def make(trackers, **limits):
+        clients.append(
+            Client(trackers, limits=Limits(**{"connect_timeout": 2, "network_timeout": 5, **limits}))
+        )
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(embedded, make_client):
+    return make_client(embedded.trackers)
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"127.0.0.1:{port}"
+
+
+class Unrewindable(io.RawIOBase):
+    """What comes from a network: it can be read once."""
+
+    def __init__(self, content):
+        self._inner = io.BytesIO(content)
+
+    def read(self, count=-1):
+        return self._inner.read(count)
+
+
+# --- trackers ---------------------------------------------------------------------------------
+
+
+def test_a_tracker_that_is_down_is_passed_over(embedded, make_client, closed_port):
+    client = make_client([closed_port, *embedded.trackers])
+
+    file_id = client.upload(b"content")
+
+    assert client.download(file_id) == b"content"
+
+
+def test_without_any_tracker_the_error_names_each(make_client, closed_port):
+    client = make_client([closed_port, "127.0.0.1:1"])
+
+    with pytest.raises(NoServerError) as caught:
+        client.upload(b"content")
+
+    assert set(caught.value.attempts) == {closed_port, "127.0.0.1:1"}
+    assert closed_port in str(caught.value)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_tracker_that_answers_garbage_is_passed_over(make_client, embedded, garbage):
+    with peer(*[lambda sock: (sock.recv(99), sock.sendall(garbage))] * 2) as liar:
+        client = make_client([str(liar), *embedded.trackers])
+
+        assert client.download(client.upload(b"content")) == b"content"
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_garbage_from_the_only_tracker_is_a_clear_error(make_client, garbage, embedded):
+    with peer(*[lambda sock: (sock.recv(99), sock.sendall(garbage))] * 9) as liar:
+        client = make_client([str(liar)])
+
+        with pytest.raises(NoServerError) as caught:
+            client.upload(b"content")
+
+    assert str(liar) in str(caught.value)
+    assert list(embedded.volume.files()) == []
+
+
+def test_a_tracker_that_falls_silent_is_passed_over(make_client, embedded):
+    with peer(read_all) as mute:
+        client = make_client([str(mute), *embedded.trackers], network_timeout=0.2)
+
+        assert client.groups()
+
+
+def test_a_tracker_that_answered_last_is_asked_first(make_client, embedded):
+    asked = []
+    with peer(*[lambda sock: (asked.append(1), sock.recv(99), sock.sendall(b"nonsense!!"))] * 3) as liar:
+        client = make_client([str(liar), *embedded.trackers])
+        for _ in range(3):
+            client.upload(b"content")
+
+    assert len(asked) == 1
+
+
+def test_a_tracker_that_restarted_is_found_again(client, tracker):
+    file_id = client.upload(b"content")
+
+    tracker.stop()
+    tracker.start()
+
+    assert client.download(file_id) == b"content"
+    client.upload(b"more")
+
+
+def test_reads_go_on_without_trackers_where_the_source_is_known(client, tracker):
+    file_id = client.upload(b"content")
+    client.info(file_id)
+
+    tracker.stop()
+
+    assert client.download(file_id) == b"content"
+
+
+def test_a_wide_tracker_is_understood(make_client):
+    with EmbeddedCluster(wide=True) as wide:
+        client = make_client(wide.trackers)
+        file_id = client.upload(b"content")
+
+        assert client.download(file_id) == b"content"
+        assert client.storages("group1")[0].readable
+        client.delete(file_id)
+
+
+# --- uploads ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [0, 1, 10, 25, 26, 70_000, 1_500_000])
+def test_a_storage_that_dies_in_the_middle_of_an_upload_leaves_nothing_and_the_upload_is_repeated(
+    client, embedded, storage, after
+):
+    client.upload(b"warm the connection")
+    storage.drop_next(after_bytes=after)
+
+    file_id = client.upload(LARGE)
+
+    assert client.download(file_id) == LARGE
+    assert len(list(embedded.volume.files())) == 2
+
+
+def test_a_content_that_cannot_be_rewound_is_not_repeated(client, embedded, storage):
+    storage.drop_next(after_bytes=1_000_000)
+
+    with pytest.raises(ConnectionLostError):
+        client.upload(Unrewindable(LARGE), size=len(LARGE))
+
+    assert list(embedded.volume.files()) == []
+
+
+def test_an_upload_without_a_reply_is_not_repeated(client, embedded, storage):
+    storage.drop_next_reply(after_bytes=0)
+
+    with pytest.raises(ConnectionLostError):
+        client.upload(b"content")
+
+    assert len(list(embedded.volume.files())) == 1
+
+
+def test_an_upload_on_a_connection_that_was_just_closed_is_repeated_and_logged(client, storage, caplog):
+    client.upload(b"warm the connection")
+    storage.drop_next_reply(after_bytes=0)
+
+    with caplog.at_level(logging.WARNING, "fdfs_storage"):
+        file_id = client.upload(b"content")
+
+    assert client.download(file_id) == b"content"
+    assert "orphan" in caplog.text
+
+
+def test_a_reply_that_breaks_off_is_never_repeated(client, storage):
+    client.upload(b"warm the connection")
+    storage.drop_next_reply(after_bytes=30)
+
+    with pytest.raises(ConnectionLostError):
+        client.upload(b"content")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(28, NoSpaceError), (5, ServerError), (22, ServerError)])
+def test_a_refused_upload_is_the_refusal_when_no_other_storage_takes_it(client, storage, status, kind):
+    storage.answer_next(protocol.refusal(status), Command.UPLOAD_FILE)
+
+    with pytest.raises(kind, match=str(status)):
+        client.upload(b"content")
+
+
+def test_a_dead_storage_is_named(client, storage):
+    storage.stop()
+
+    with pytest.raises(NoServerError) as caught:
+        client.upload(b"content")
+
+    assert list(caught.value.attempts) == [storage.address]
+
+
+# --- existing files ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [0, 5, 10, 500, 2_999_000])
+def test_a_download_goes_on_where_it_broke_off(client, storage, after, tmp_path):
+    file_id = client.upload(LARGE)
+    client.download(file_id, 0, 1)
+    storage.drop_next_reply(after_bytes=after)
+
+    client.download_to(file_id, tmp_path / "copy")
+
+    assert (tmp_path / "copy").read_bytes() == LARGE
+
+
+def test_a_dead_storage_is_not_a_missing_file(client, storage):
+    file_id = client.upload(b"content")
+    storage.stop()
+
+    with pytest.raises(NoServerError) as caught:
+        client.info(file_id)
+
+    assert not isinstance(caught.value, FileMissingError)
+    assert storage.address in str(caught.value)
+
+
+def test_unreachable_trackers_are_not_a_missing_file(client, tracker):
+    file_id = client.upload(b"content")
+    client.delete(file_id)
+    tracker.stop()
+
+    with pytest.raises(NoServerError):
+        client.info(file_id)
+
+
+def test_a_delete_whose_reply_was_lost_counts_as_done(client, storage):
+    file_id = client.upload(b"content")
+    client.info(file_id)
+    storage.drop_next_reply(after_bytes=0)
+
+    client.delete(file_id)
+
+    with pytest.raises(FileMissingError):
+        client.info(file_id)
+
+
+# --- round trips ------------------------------------------------------------------------------
+
+
+def test_a_warm_upload_asks_the_tracker_and_the_storage_once_each(client, tracker, storage):
+    client.upload(b"warm")
+    before = len(tracker.requests), len(storage.requests)
+
+    client.upload(b"content")
+
+    assert (len(tracker.requests), len(storage.requests)) == (before[0] + 1, before[1] + 1)
+    assert (tracker.connections, storage.connections) == (1, 1)
+
+
+def test_reads_and_deletes_of_a_known_source_ask_no_tracker(client, tracker, storage):
+    first, second = client.upload(b"content"), client.upload(b"content")
+    client.info(first)
+    before = len(tracker.requests), len(storage.requests)
+
+    client.download(second)
+    client.delete(second)
+
+    assert (len(tracker.requests), len(storage.requests)) == (before[0], before[1] + 2)

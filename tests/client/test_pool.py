@@ -1,0 +1,166 @@
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from fdfs_storage.fastdfs.connection import Deadline
+from fdfs_storage.fastdfs.errors import ConnectError, PoolTimeoutError
+from fdfs_storage.fastdfs.pool import Pool
+from fdfs_storage.fastdfs.protocol import Address, Command, request
+
+PING = request(Command.ACTIVE_TEST)
+
+
+@pytest.fixture
+def make_pool(embedded):
+    pools = []
+
+    def make(size=2, idle_seconds=50.0):
+        server = embedded.tracker_servers[0]
+        pool = Pool(
+            Address(server.host, server.port), size=size, connect_timeout=5, idle_seconds=idle_seconds
+        )
+        pools.append(pool)
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def ping(pool, deadline=None):
+    with pool.connection(deadline or Deadline(5)) as connection:
+        connection.send(PING, Deadline(5))
+        assert connection.receive_reply(Deadline(5)).status == 0
+        return connection
+
+
+def test_a_connection_is_used_again(make_pool):
+    pool = make_pool()
+
+    first, second = ping(pool), ping(pool)
+
+    assert first is second
+    assert repr(pool).endswith("0 busy, 1 idle of 2>")
+
+
+def test_a_connection_that_stood_idle_too_long_is_replaced(make_pool):
+    pool = make_pool(idle_seconds=0)
+
+    first, second = ping(pool), ping(pool)
+
+    assert first is not second
+
+
+def test_a_connection_that_the_server_closed_is_replaced(make_pool, embedded):
+    pool = make_pool()
+    first = ping(pool)
+
+    embedded.tracker_servers[0].stop()
+    embedded.tracker_servers[0].start()
+
+    assert ping(pool) is not first
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, GeneratorExit])
+def test_an_exchange_that_is_broken_off_costs_the_connection_but_not_its_place(make_pool, error):
+    pool = make_pool(size=1)
+
+    def break_off():
+        with pool.connection(Deadline(5)) as connection:
+            connection.send(PING, Deadline(5))
+            raise error(connection)
+
+    with pytest.raises(error) as caught:
+        break_off()
+
+    assert ping(pool) is not caught.value.args[0]
+
+
+def test_a_failed_connect_gives_its_place_back(make_pool, embedded):
+    pool = make_pool(size=1)
+    embedded.tracker_servers[0].stop()
+    for _ in range(3):
+        with pytest.raises(ConnectError):
+            ping(pool)
+    embedded.tracker_servers[0].start()
+
+    ping(pool)
+
+    assert "0 busy" in repr(pool)
+
+
+def test_waiting_for_a_busy_pool_ends_at_the_deadline(make_pool):
+    pool = make_pool(size=1)
+
+    with pool.connection(Deadline(5)), pytest.raises(PoolTimeoutError, match="pool_size"):
+        ping(pool, Deadline(0.05))
+
+
+def test_threads_share_no_more_connections_than_the_size(make_pool, embedded):
+    pool = make_pool(size=3)
+    start = threading.Barrier(12)
+
+    def work():
+        start.wait()
+        for _ in range(20):
+            ping(pool)
+
+    threads = [threading.Thread(target=work) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert embedded.tracker_servers[0].connections <= 3
+    assert "0 busy" in repr(pool)
+
+
+def test_a_connection_lent_before_close_is_not_kept_after_it(make_pool):
+    pool = make_pool()
+
+    with pool.connection(Deadline(5)) as connection:
+        pool.close()
+
+    assert connection.settled is False
+    assert "0 idle" in repr(pool)
+
+
+FORK = """
+    import ctypes, os, sys
+    from fdfs_storage.devserver import EmbeddedCluster
+    from fdfs_storage.fastdfs import Client
+
+    fork = os.fork if sys.argv[1] == "os" else ctypes.PyDLL(None).fork
+    with EmbeddedCluster() as cluster, Client(cluster.trackers) as client:
+        mine = client.upload(b"parent")
+        pool = client._cluster._pools[client.trackers[0]]
+        if sys.argv[2] == "locked":
+            next(iter(pool._shelves.values())).changed.acquire()
+        child = fork()
+        if child == 0:
+            theirs = client.upload(b"child")
+            fine = client.download(mine) == b"parent" and client.download(theirs) == b"child"
+            os._exit(0 if fine else 1)
+        _, status = os.waitpid(child, 0)
+        if sys.argv[2] == "locked":
+            next(iter(pool._shelves.values())).changed.release()
+        assert os.waitstatus_to_exitcode(status) == 0, status
+        before = cluster.storage_server.connections
+        assert client.download(mine) == b"parent"
+        assert cluster.storage_server.connections == before, "the child broke the parent's connection"
+"""
+
+
+@pytest.mark.parametrize("lock", ["free", "locked"])
+@pytest.mark.parametrize("fork", ["os", "bare"])
+def test_a_forked_child_has_connections_of_its_own(fork, lock):
+    script = textwrap.dedent(FORK)
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, fork, lock], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
