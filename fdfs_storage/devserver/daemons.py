@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..fastdfs.errors import EINVAL, EISDIR, ENOENT, ProtocolError
-from ..fastdfs.file_id import GROUP_BYTES, FileId
-from ..fastdfs.protocol import (
+from fdfs_storage.fastdfs.errors import EINVAL, EISDIR, ENOENT, InvalidFileIdError, ProtocolError
+from fdfs_storage.fastdfs.file_id import GROUP_BYTES, FileId, valid_extension
+from fdfs_storage.fastdfs.protocol import (
+    HEADER_BYTES,
     STORE_PATH_ANY,
     UPLOAD_HEAD_BYTES,
     Address,
@@ -24,16 +26,15 @@ from ..fastdfs.protocol import (
     InfoFlag,
     Location,
     Placement,
-    StorageQuery,
     UploadHead,
     Width,
     pack_file_id,
     unpack_group,
 )
-from ..fastdfs.statistics import GroupStat, Status, StorageStat
+from fdfs_storage.fastdfs.statistics import GroupStat, Status, StorageStat
 from .refusal import RefusedError, status_of
 from .replies import Content, Reply, Request
-from .volume import STORE_PATHS, Volume, facts_of
+from .volume import STORE_PATHS, Incoming, Volume, checksum_of
 
 BUFFER_BYTES = 262144
 """Both daemons' default buff_size: what a tracker takes in all, what a storage takes before it decides."""
@@ -52,7 +53,7 @@ class Load(NamedTuple):
 
 
 def _active_test(_daemon: object, request: Request) -> Reply:
-    if request.header.length:
+    if request.body:
         raise RefusedError(EINVAL)
     return Reply()
 
@@ -72,16 +73,19 @@ def _begin(daemon: Any, table: dict[int, Any], request: Request) -> Any:
 class Storage:
     """The storage: answers from and to its volume."""
 
-    closes_after = frozenset({EINVAL})  # PROTOCOL 1.2
-
-    def __init__(self, volume: Volume, *, load: Callable[[], Load] = Load) -> None:
+    def __init__(self, volume: Volume) -> None:
         self.volume = volume
         self.address = Address(volume.source, 0)
-        self._load = load
+        """Where the tracker says that it listens."""
+        self.load: Callable[[], Load] = Load
 
     def expects(self, header: Header) -> int | None:
-        """Return how much of the body comes before the decision; None: the connection is to be closed."""
-        return None if header.length < 0 else min(header.length, BUFFER_BYTES - len(header.pack()))
+        """Return how much of the body comes before the decision; None: close without an answer."""
+        return None if header.length < 0 else min(header.length, BUFFER_BYTES - HEADER_BYTES)
+
+    def closes_after(self, reply: Reply) -> bool:
+        """Say whether the connection ends with this reply (PROTOCOL 1.2)."""
+        return reply.status == EINVAL
 
     def begin(self, request: Request) -> Reply | Upload:
         """Answer, or take in what follows; never raises."""
@@ -89,13 +93,13 @@ class Storage:
         return outcome
 
     def answer(self, command: int, body: bytes = b"", status: int = 0) -> Reply:
-        """Answer a request that is complete."""
+        """Answer a request that is all there."""
         outcome = self.begin(Request.of(command, body, status))
         return outcome.finish() if isinstance(outcome, Upload) else outcome
 
     def stat(self) -> StorageStat:
-        """Describe this storage as the tracker has it from its heart beats."""
-        volume, space, load = self.volume, self.volume.space(), self._load()
+        """Describe this storage as the tracker knows it from its heart beats."""
+        volume, space, load = self.volume, self.volume.space(), self.load()
         return StorageStat(
             status=Status.ACTIVE,
             id=volume.source,
@@ -123,104 +127,230 @@ class Storage:
             **volume.tally.counts(),
         )
 
-    # --- the commands ---
-
     def _upload(self, request: Request) -> Upload:
         head = UploadHead.unpack(request.body[:UPLOAD_HEAD_BYTES])
-        # The order of storage_service.c: path, size, extension, room (PROTOCOL 5.2).
-        if head.store_path not in (STORE_PATH_ANY, *range(STORE_PATHS)):
+        # Path, size, extension, room: the order of storage_service.c (PROTOCOL 5.2).
+        if head.store_path != STORE_PATH_ANY and head.store_path >= STORE_PATHS:
             raise RefusedError(EINVAL)
-        if head.size < 0 or head.size != request.header.length - UPLOAD_HEAD_BYTES:
+        if head.size != request.header.length - UPLOAD_HEAD_BYTES:
             raise RefusedError(EINVAL)
-        head.pack()  # raises where the extension is none that storages take
+        if not valid_extension(head.extension):
+            raise RefusedError(EINVAL)
         self.volume.check_room(head.size)
-        return Upload(self.volume, head, request.body[UPLOAD_HEAD_BYTES:])
+        upload = Upload(self.volume.receive(), head)
+        upload.write(request.body[UPLOAD_HEAD_BYTES:])
+        return upload
 
     def _download(self, request: Request) -> Reply:
-        asked = DownloadRequest.unpack(request.body[:_DOWNLOAD_HEAD_BYTES])
         name = self._name(request, _DOWNLOAD_HEAD_BYTES)
+        asked = DownloadRequest.unpack(request.body[:_DOWNLOAD_HEAD_BYTES])
         if asked.offset < 0 or asked.count < 0:
             raise RefusedError(EINVAL)
         path = self.volume.find(name, folder=EISDIR)
         left = path.stat().st_size - asked.offset
-        if left <= 0:  # which makes an empty file one that cannot be downloaded (PROTOCOL 5.6)
+        if left <= 0:  # so an empty file cannot be downloaded (PROTOCOL 5.6)
             raise RefusedError(EINVAL)
         count = min(asked.count or left, left)
-        return Reply(content=Content(path, asked.offset, count, self._count_download))
+        return Reply(content=Content(path, asked.offset, count, on_close=self._count_download))
 
     def _count_download(self, content: Content) -> None:
-        tally = self.volume.tally
-        tally.add("file_open")
-        tally.add("file_read", -(-content.sent // BUFFER_BYTES))
-        tally.add("download", worked=content.sent == content.count)
-        tally.add("download_bytes", content.sent, worked=content.sent if content.sent == content.count else 0)
+        whole = content.sent == content.count
+        self.volume.tally.add("file_open")
+        self.volume.tally.add("file_read", -(-content.sent // BUFFER_BYTES))
+        self.volume.tally.add("download", worked=whole)
+        self.volume.tally.add("download_bytes", content.sent, worked=whole)
 
     def _info(self, request: Request) -> Reply:
         name = self._name(request, GROUP_BYTES)
         path = self.volume.find(name)
         if len(name) < _SHORTEST_INFO_NAME:
             raise RefusedError(EINVAL)
-        facts = facts_of(path, name, crc=not request.header.status & InfoFlag.SKIP_CRC)
-        return Reply(body=FileInfo(*facts).pack())
+        return Reply(body=_info_of(path, name, InfoFlag(request.header.status & InfoFlag.SKIP_CRC)).pack())
 
     def _delete(self, request: Request) -> Reply:
-        path = self.volume.find(self._name(request, GROUP_BYTES))
-        try:
-            self.volume.delete(path)
-        except OSError:
-            self.volume.tally.add("delete", worked=False)
-            raise
-        self.volume.tally.add("delete")
+        self.volume.delete(self.volume.find(self._name(request, GROUP_BYTES)))
         return Reply()
 
     def _name(self, request: Request, at: int) -> bytes:
-        """Return the file name that stands at the end of the body, behind this storage's group."""
-        if not request.complete or len(request.body) <= at:
+        """Return the file name from `at` to the end of the body; before it stands this storage's group."""
+        if request.header.length != len(request.body) or len(request.body) <= at:
             raise RefusedError(EINVAL)
         if unpack_group(request.body[at - GROUP_BYTES : at]) != self.volume.group:
             raise RefusedError(EINVAL)
         return request.body[at:]
 
 
-class Upload:
-    """An upload whose head is in: write() until nothing is missing, then finish(); or discard()."""
+_STORAGE: dict[int, Callable[[Storage, Request], Reply | Upload]] = {
+    Command.ACTIVE_TEST: _active_test,
+    Command.UPLOAD_FILE: Storage._upload,
+    Command.DELETE_FILE: Storage._delete,
+    Command.DOWNLOAD_FILE: Storage._download,
+    Command.QUERY_FILE_INFO: Storage._info,
+}
 
-    def __init__(self, volume: Volume, head: UploadHead, first: bytes) -> None:
-        self._volume = volume
+
+class Upload:
+    """An upload whose head is in: write() until nothing is missing, then finish(); at any time discard()."""
+
+    def __init__(self, incoming: Incoming, head: UploadHead) -> None:
+        self._incoming = incoming
         self._head = head
-        self._incoming = volume.receive()
-        self._pieces = 0
-        self._failed: OSError | None = None
-        if first:
-            self.write(first)
+        self._failure: OSError | None = None
 
     @property
     def missing(self) -> int:
         """How many bytes are still to come; none after the disk failed."""
-        return 0 if self._failed else self._head.size - self._incoming.size
+        return 0 if self._failure else self._head.size - self._incoming.size
 
     def write(self, piece: bytes | memoryview) -> None:
-        self._pieces += 1
+        """Take the next piece; what the disk says to it, finish() tells."""
         try:
             self._incoming.write(piece)
-        except OSError as error:  # finish() answers with it
-            self._failed = error
+        except OSError as error:
+            self._failure = error
 
     def finish(self) -> Reply:
         """Name the file and answer with its id; never raises."""
         try:
-            if self._failed or self.missing:
-                raise self._failed or RefusedError(EINVAL)
-            file_id = self._incoming.keep(self._head.extension)
+            if self._failure:
+                raise self._failure
+            return Reply(body=pack_file_id(self._incoming.keep(self._head.extension)))
         except (RefusedError, OSError) as error:
             return Reply(status_of(error))
-        else:
-            self._count(worked=True)
-            return Reply(body=pack_file_id(file_id))
         finally:
             self.discard()
 
     def discard(self) -> None:
-        """Drop what came, unless it was kept or dropped before."""
-        if self._incoming.open:
-            self._incoming.discard()
+        """Drop what came, unless it was finished or dropped before."""
+        self._incoming.discard()
+
+
+def _info_of(path: Path, name: bytes, flag: InfoFlag) -> FileInfo:
+    """Describe a file: the CRC32 from its name if that tells, else from the content (PROTOCOL 5.7)."""
+    stat = path.stat()
+    try:
+        prefix = "" if name.startswith(b"M") else "M00/"
+        file_id = FileId.parse(f"g/{prefix}{name.decode('ascii')}")
+    except (InvalidFileIdError, UnicodeDecodeError):  # put there by hand
+        source, crc = "", None
+    else:
+        # A server id would have to be looked up in storage_ids.conf; unknown ones give no address.
+        source = file_id.source if "." in file_id.source else ""
+        crc = file_id.crc32
+    if crc is None:
+        crc = 0 if flag & InfoFlag.SKIP_CRC else checksum_of(path)
+    return FileInfo(stat.st_size, int(stat.st_mtime), crc, source)
+
+
+# --- tracker ------------------------------------------------------------------------------------
+
+
+class Tracker:
+    """The tracker of a cluster whose one storage is always there, always up to date and always named.
+
+    It goes on naming the storage when that is stopped, as FastDFS does for the first two minutes.
+    """
+
+    def __init__(self, storage: Storage, *, width: Width = Width.NARROW) -> None:
+        self._storage = storage
+        self._width = width
+
+    @property
+    def _group(self) -> str:
+        return self._storage.volume.group
+
+    def expects(self, header: Header) -> int | None:
+        """Return how much of the body is to be read; None: close without an answer (PROTOCOL 1.2)."""
+        length = (header.length + (1 << 31)) % (1 << 32) - (1 << 31)  # as C cuts it to an int
+        return length if 0 <= length <= BUFFER_BYTES - HEADER_BYTES else None
+
+    def closes_after(self, reply: Reply) -> bool:
+        """A tracker's connection stays open whatever the answer."""
+        return False
+
+    def begin(self, request: Request) -> Reply:
+        """Answer; never raises."""
+        reply: Reply = _begin(self, _TRACKER, request)
+        return reply
+
+    def answer(self, command: int, body: bytes = b"", status: int = 0) -> Reply:
+        """Answer a request that is all there."""
+        return self.begin(Request.of(command, body, status))
+
+    def _place(self, request: Request) -> Reply:
+        self._check_length(request, 0)
+        return self._placement()
+
+    def _place_in_group(self, request: Request) -> Reply:
+        self._check_length(request, GROUP_BYTES)
+        self._check_group(request)
+        return self._placement()
+
+    def _placement(self) -> Reply:
+        self._storage.volume.check_room()
+        return Reply(body=Placement(self._group, self._storage.address, 0).pack(self._width))
+
+    def _locate(self, request: Request) -> Reply:
+        # Whether the file exists, and even whether its name makes sense, is nothing to a tracker.
+        if len(request.body) - GROUP_BYTES not in _QUERIED_NAME_BYTES:
+            raise RefusedError(EINVAL)
+        self._check_group(request)
+        return Reply(body=Location(self._group, self._storage.address).pack(self._width))
+
+    def _list_one_group(self, request: Request) -> Reply:
+        self._check_length(request, GROUP_BYTES)
+        self._check_group(request)
+        return Reply(body=self._group_stat().pack())
+
+    def _list_all_groups(self, request: Request) -> Reply:
+        self._check_length(request, 0)
+        return Reply(body=self._group_stat().pack())
+
+    def _list_storage(self, request: Request) -> Reply:
+        if not 0 <= len(request.body) - GROUP_BYTES <= _STORAGE_ID_BYTES:
+            raise RefusedError(EINVAL)
+        self._check_group(request)
+        wanted = request.body[GROUP_BYTES:].partition(b"\0")[0]
+        stat = self._storage.stat()
+        if len(request.body) > GROUP_BYTES and wanted != stat.id.encode("ascii"):
+            raise RefusedError(ENOENT)
+        return Reply(body=stat.pack(self._width))
+
+    def _group_stat(self) -> GroupStat:
+        storage = self._storage.stat()
+        return GroupStat(
+            name=self._group,
+            total_mb=storage.total_mb,
+            free_mb=storage.free_mb,
+            reserved_mb=storage.reserved_mb,
+            trunk_free_mb=0,
+            storage_count=1,
+            port=storage.port,
+            readable_count=1,
+            writable_count=1,
+            current_write_server=0,
+            store_path_count=storage.store_path_count,
+            subdir_count=storage.subdir_count,
+            current_trunk_file=-1,
+        )
+
+    def _check_length(self, request: Request, length: int) -> None:
+        if len(request.body) != length:
+            raise RefusedError(EINVAL)
+
+    def _check_group(self, request: Request) -> None:
+        """Compare as C does: up to the first NUL."""
+        if request.body[:GROUP_BYTES].partition(b"\0")[0] != self._group.encode("ascii"):
+            raise RefusedError(ENOENT)
+
+
+_TRACKER: dict[int, Callable[[Tracker, Request], Reply]] = {
+    Command.ACTIVE_TEST: _active_test,
+    Command.QUERY_STORE_WITHOUT_GROUP_ONE: Tracker._place,
+    Command.QUERY_STORE_WITH_GROUP_ONE: Tracker._place_in_group,
+    Command.QUERY_FETCH_ONE: Tracker._locate,
+    Command.QUERY_UPDATE: Tracker._locate,
+    Command.LIST_ONE_GROUP: Tracker._list_one_group,
+    Command.LIST_ALL_GROUPS: Tracker._list_all_groups,
+    Command.LIST_STORAGE: Tracker._list_storage,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ..fastdfs.errors import EINVAL, EIO, ENOENT, ENOSPC, ProtocolError
+from fdfs_storage.fastdfs.errors import EINVAL, EIO, ENOENT, ENOSPC, ProtocolError
 
 
 class RefusedError(Exception):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ..fastdfs import protocol
-from ..fastdfs.protocol import Header
+from fdfs_storage.fastdfs import protocol
+from fdfs_storage.fastdfs.protocol import Header
 
 
 class Request(NamedTuple):
@@ -23,10 +23,6 @@ class Request(NamedTuple):
         """Build a request whose body is all there."""
         return cls(Header(len(body), command, status), body)
 
-    @property
-    def complete(self) -> bool:
-        return len(self.body) == self.header.length
-
 
 class Content:
     """Part of an open file, to be sent behind a header; closed by whoever was given it."""
@@ -34,20 +30,20 @@ class Content:
     def __init__(
         self, path: Path, offset: int, count: int, on_close: Callable[[Content], None] | None = None
     ) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_RDONLY)
         self.offset = offset
         self.count = count
         self.sent = 0
         self._on_close = on_close
 
-    def read(self) -> bytes:
-        """Return the whole part: for tests, and for files so small that one send takes them along."""
-        return os.pread(self.descriptor, self.count, self.offset)
+    def read(self, start: int, count: int) -> bytes:
+        """Return at most `count` bytes from `start` within the part; none where the file ends before."""
+        return os.pread(self._descriptor, count, self.offset + start)
 
     def close(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
             if self._on_close:
                 self._on_close(self)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from ..fastdfs.statistics import StorageStat
+from fdfs_storage.fastdfs.statistics import StorageStat
 
 _COUNTED = [field.name for field in fields(StorageStat) if field.name.endswith(("_total", "_success"))]
 
@@ -17,10 +17,11 @@ class Tally:
         known = counts or {}
         self._counts = {name: known.get(name, 0) for name in _COUNTED}
 
-    def add(self, what: str, amount: int = 1, *, worked: int | bool = True) -> None:
-        """Count `amount` of what was asked; of it worked all (True), nothing (False) or a number."""
+    def add(self, what: str, amount: int = 1, *, worked: bool = True) -> None:
+        """Count what was asked, and count it again if it worked."""
         self._counts[f"{what}_total"] += amount
-        self._counts[f"{what}_success"] += amount if worked is True else int(worked)
+        if worked:
+            self._counts[f"{what}_success"] += amount
 
     def counts(self) -> dict[str, int]:
         return dict(self._counts)

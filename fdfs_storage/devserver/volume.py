@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..fastdfs.errors import EEXIST, EINVAL, ENOENT, ENOSPC, InvalidFileIdError
-from ..fastdfs.file_id import NAME_BYTES, FileId, stem
+from fdfs_storage.fastdfs.errors import EEXIST, EINVAL, ENOENT, ENOSPC, InvalidFileIdError
+from fdfs_storage.fastdfs.file_id import NAME_BYTES, FileId, stem
 from .refusal import RefusedError
 from .tally import Tally
 
@@ -31,6 +31,7 @@ _STORE_PATH = re.compile(rb"M([0-9A-Fa-f]{2})/")
 _PREFIX_BYTES = 10  # Mxx/HH/HH/
 _TAIL_BYTES = 7
 _TRIES = 10
+_PIECE_BYTES = 1 << 18
 _MEGABYTE = 1 << 20
 
 
@@ -130,7 +131,7 @@ class Volume:
 
     def _take_lock(self) -> None:
         # flock and not lockf: it also tells two clusters of one process apart.
-        lock = os.open(self.base / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(self.base / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -202,8 +203,13 @@ class Volume:
 
     def delete(self, path: Path) -> None:
         """Remove a file, and its metadata where it has any."""
-        path.unlink()
-        path.with_name(path.name + METADATA_SUFFIX).unlink(missing_ok=True)
+        try:
+            path.unlink()
+            path.with_name(path.name + METADATA_SUFFIX).unlink(missing_ok=True)
+        except OSError:
+            self.tally.add("delete", worked=False)
+            raise
+        self.tally.add("delete")
         self.touch()
 
     def touch(self) -> None:
@@ -234,8 +240,10 @@ class Incoming:
         self._descriptor, path = tempfile.mkstemp(dir=folder)
         self._path = Path(path)
         self._volume = volume
+        self._kept = False
         self.size = 0
         self.crc32 = 0
+        volume.tally.add("file_open")
 
     def __enter__(self) -> Incoming:
         return self
@@ -248,6 +256,7 @@ class Incoming:
         rest = memoryview(piece)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
+            self._volume.tally.add("file_write")
         self.size += len(piece)
 
     def keep(self, extension: str) -> FileId:
@@ -261,6 +270,7 @@ class Incoming:
             except FileExistsError:
                 continue
             self._volume.touch()
+            self._kept = True
             return name
         raise RefusedError(EEXIST)
 
@@ -270,6 +280,8 @@ class Incoming:
             os.close(self._descriptor)
             self._descriptor = -1
             self._path.unlink(missing_ok=True)
+            self._volume.tally.add("upload", worked=self._kept)
+            self._volume.tally.add("upload_bytes", self.size, worked=self._kept)
 
 
 def _relative(name: bytes) -> bytes:
@@ -286,6 +298,15 @@ def _relative(name: bytes) -> bytes:
     if not _FOLDERS.match(name) or b"/" in name[6:]:
         raise RefusedError(EINVAL)
     return name
+
+
+def checksum_of(path: Path) -> int:
+    """Return the CRC32 of a file's content, read in pieces."""
+    checksum = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            checksum = crc32(piece, checksum)
+    return checksum
 
 
 def make_folder(path: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeVar
 
 from .errors import ProtocolError
-from .protocol import Address, text
+from .protocol import Address, Width, text
 
 
 class Status(enum.IntEnum):
@@ -229,8 +229,9 @@ class StorageStat:
         """Whether uploads, updates and deletes may be sent to it."""
         return self.status == Status.ACTIVE and bool(self.rw_mode & WRITABLE)
 
-    def pack(self) -> bytes:
-        return _STORAGE_CURRENT.write(self)
+    def pack(self, width: Width = Width.NARROW) -> bytes:
+        """Lay it out as 6.15 and later do for this width of addresses."""
+        return _STORAGE_CURRENT[width].write(self)
 
 
 _names = [field.name for field in fields(StorageStat)]
@@ -264,10 +265,12 @@ def _storage_layout(
     return _Layout.of(*(column for column in columns if column))
 
 
-_STORAGE_CURRENT = _storage_layout(ip=16, rw_mode=True, reserved=True)  # 6.15+ narrow, 487 bytes
+_STORAGE_CURRENT = {
+    Width.NARROW: _storage_layout(ip=16, rw_mode=True, reserved=True),  # 6.15+ narrow: 487 bytes
+    Width.WIDE: _storage_layout(ip=46, rw_mode=True, reserved=True),  # 6.13.1-6.14, and 6.15+ wide: 517
+}
 _STORAGE_LAYOUTS = (
-    _STORAGE_CURRENT,
-    _storage_layout(ip=46, rw_mode=True, reserved=True),  # 6.13.1-6.14, and 6.15+ wide: 517
+    *_STORAGE_CURRENT.values(),
     _storage_layout(ip=46, rw_mode=True),  # 6.13.0: 509
     _storage_layout(ip=46, domain=True),  # 6.12: 644
     _storage_layout(ip=46, domain=True, version=6),  # 6.11: 642

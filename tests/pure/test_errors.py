@@ -58,7 +58,7 @@ PEER = "10.77.0.21:23000"
 
 
 def pickled(error: FastDFSError) -> FastDFSError:
-    restored: FastDFSError = pickle.loads(pickle.dumps(error))  # noqa: S301 - made one line above
+    restored: FastDFSError = pickle.loads(pickle.dumps(error))
     return restored
 
 
@@ -134,7 +134,7 @@ def test_a_refusal_keeps_all_it_says_through_pickle(kind, file_id, peer):
 def test_a_missing_file_survives_every_pickle_protocol(protocol):
     error = refusal(2, FILE, PEER)
 
-    restored = pickle.loads(pickle.dumps(error, protocol))  # noqa: S301 - made in the same line
+    restored = pickle.loads(pickle.dumps(error, protocol))
 
     assert (restored.errno, restored.filename, restored.file_id, restored.peer) == (2, FILE, FILE, PEER)
 

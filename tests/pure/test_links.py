@@ -3,7 +3,7 @@ from __future__ import annotations
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fdfs_storage.fastdfs.links import public_url
@@ -100,6 +100,8 @@ def test_nothing_in_the_url_can_end_an_attribute_or_a_header(name):
 @patient
 @given(st.text())
 def test_the_name_can_be_read_back_from_the_path(name):
+    assume(not {".", ".."} & set(name.replace("\\", "/").split("/")))
+
     path = urlsplit(public_url("http://files.example", name)).path
 
     assert unquote(path) == "/" + name.replace("\\", "/").lstrip("/")

@@ -1,0 +1,5 @@
+"""The embedded cluster: a FastDFS for development and tests, in one thread of one process."""
+
+from .cluster import EmbeddedCluster
+
+__all__ = ["EmbeddedCluster"]

@@ -1,0 +1,147 @@
+"""Tracker and storage on their ports: requests in, replies out, faults on request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol
+
+from fdfs_storage.fastdfs.protocol import HEADER_BYTES, Command, Header
+
+from .daemons import Upload
+from .faults import Answer, Delay, Drop, DropReply, Faults
+from .replies import Reply, Request
+from .server import Server, logger
+from .sockets import PIECE_BYTES, Connection, LoopThread
+
+_REMEMBERED_REQUESTS = 10_000
+
+
+class Daemon(Protocol):
+    """What a server needs of a tracker or a storage."""
+
+    def expects(self, header: Header) -> int | None: ...
+
+    def begin(self, request: Request) -> Reply | Upload: ...
+
+    def closes_after(self, reply: Reply) -> bool: ...
+
+
+class DaemonServer(Server):
+    """Serves a daemon; remembers what was asked, and fails as it is told to."""
+
+    def __init__(
+        self, what: str, daemon: Daemon, loop: LoopThread, host: str, port: int, timeout: float
+    ) -> None:
+        super().__init__(what, loop, host, port, timeout)
+        self._daemon = daemon
+        self._requests: deque[int] = deque(maxlen=_REMEMBERED_REQUESTS)
+        self._faults = Faults()
+
+    @property
+    def requests(self) -> list[int]:
+        """The commands of the last 10,000 requests, oldest first."""
+        return list(self._requests)
+
+    # --- faults; each strikes one request ---
+
+    def drop_next(self, after_bytes: int = 0) -> None:
+        """Close the next request's connection when so many of its bytes, header included, have arrived.
+
+        0 means at the first byte; more bytes than the request has, when it is complete. There is no reply.
+        """
+        self._faults.add(Drop(after_bytes))
+
+    def drop_next_reply(self, after_bytes: int = 0, command: Command | None = None) -> None:
+        """Carry the next request out, but close after so many bytes of the reply, header included."""
+        self._faults.add(DropReply(after_bytes), command)
+
+    def answer_next(self, raw: bytes, command: Command | None = None) -> None:
+        """Read the next request, send these bytes instead of carrying it out, and close."""
+        self._faults.add(Answer(raw), command)
+
+    def delay_next(self, seconds: float, command: Command | None = None) -> None:
+        """Let the next request wait before it is carried out."""
+        self._faults.add(Delay(seconds), command)
+
+    # --- conversation ---
+
+    async def serve(self, connection: Connection) -> None:
+        answered = False
+        while True:
+            # Who was answered once may rest as long as it likes; a silent newcomer may not (PROTOCOL 1.2).
+            first = await connection.read_some(1, rest=answered)
+            if drop := self._faults.take_drop():
+                await _drop(connection, first, drop.after_bytes)
+                return
+            header = Header.unpack(first + await connection.read(HEADER_BYTES - 1))
+            self._requests.append(header.command)
+            expected = self._daemon.expects(header)
+            if expected is None:
+                return
+            request = Request(header, await connection.read(expected))
+            if header.command == Command.QUIT or await self._answer(connection, request):
+                return
+            answered = True
+
+    async def _answer(self, connection: Connection, request: Request) -> bool:
+        """Answer one request; return whether that was the connection's last."""
+        started = time.perf_counter()
+        fault = self._faults.take(request.header.command)
+        if isinstance(fault, Answer):
+            await connection.skip(request.header.length - len(request.body))
+            await connection.send(fault.raw)
+            return True
+        if isinstance(fault, Delay):
+            await asyncio.sleep(fault.seconds)
+        reply = await _carry_out(connection, self._daemon, request)
+        if isinstance(fault, DropReply):
+            connection.allow(fault.after_bytes)
+        await _send(connection, reply)
+        _log(self._what, connection, request.header.command, reply, time.perf_counter() - started)
+        return self._daemon.closes_after(reply)
+
+
+async def _drop(connection: Connection, first: bytes, after_bytes: int) -> None:
+    if after_bytes > 1:
+        head = first + await connection.read(min(after_bytes, HEADER_BYTES) - 1)
+        if after_bytes > HEADER_BYTES:
+            await connection.skip(min(after_bytes - HEADER_BYTES, Header.unpack(head).length))
+
+
+async def _carry_out(connection: Connection, daemon: Daemon, request: Request) -> Reply:
+    outcome = daemon.begin(request)
+    if isinstance(outcome, Reply):
+        return outcome
+    try:
+        while outcome.missing:
+            outcome.write(await connection.read_some(min(outcome.missing, PIECE_BYTES)))
+            await asyncio.sleep(0)  # others are waiting
+        return outcome.finish()
+    finally:
+        outcome.discard()
+
+
+async def _send(connection: Connection, reply: Reply) -> None:
+    try:
+        if reply.content:
+            await connection.send_content(reply.head(), reply.content)
+        else:
+            await connection.send(reply.head())
+    finally:
+        reply.close()
+
+
+def _log(what: str, connection: Connection, command: int, reply: Reply, seconds: float) -> None:
+    name = Command(command).name if command in Command._value2member_map_ else f"command {command}"
+    size = reply.content.sent if reply.content else len(reply.body)
+    logger.info(
+        "%s %s %s: status %d, %d bytes, %.1f ms",
+        what,
+        connection.peer,
+        name,
+        reply.status,
+        size,
+        seconds * 1000,
+    )

@@ -1,0 +1,198 @@
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.core.management import call_command
+from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fdfs_storage import conf
+from fdfs_storage.checks import check_settings, check_storages
+from fdfs_storage.storage import FastDFSStorage
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("172.16.222.151:8888", "http://172.16.222.151:8888"),
+        ("img.example.com", "http://img.example.com"),
+        ("http://img.example.com:8888/", "http://img.example.com:8888"),
+        ("https://cdn.example.com/files/", "https://cdn.example.com/files"),
+        ("//cdn.example.com", "//cdn.example.com"),
+        ("[2001:db8::1]:8888", "http://[2001:db8::1]:8888"),
+        (" http://10.0.0.1:8888 ", "http://10.0.0.1:8888"),
+    ],
+)
+def test_a_base_url_may_be_a_url_or_an_address(given, url):
+    assert conf.resolve({"base_url": given}).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("base_url", "ftp://img.example.com"),
+        ("base_url", "javascript:alert(1)"),
+        ("base_url", "http://user:secret@img.example.com"),
+        ("base_url", "http://img.example.com?x=1"),
+        ("base_url", "http://:8888"),
+        ("base_url", "http://img.example.com:99999"),
+        ("base_url", "http://[::1"),
+        ("base_url", 'http://img.example.com/"onload="x'),
+        ("base_url", 8888),
+        ("trackers", [22122]),
+        ("trackers", 22122),
+        ("trackers", ["10.0.0.1:port"]),
+        ("trackers", ["10.0.0.1:0"]),
+        ("trackers", ["10.0.0.1:70000"]),
+        ("trackers", ["http://10.0.0.1:22122"]),
+        ("group", "group_1"),
+        ("group", "g" * 17),
+        ("group", 1),
+        ("connect_timeout", 0),
+        ("connect_timeout", "5"),
+        ("connect_timeout", True),
+        ("network_timeout", -1),
+        ("network_timeout", float("nan")),
+        ("network_timeout", float("inf")),
+        ("pool_size", 0),
+        ("pool_size", 2.5),
+        ("pool_size", True),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_option(option, value):
+    with pytest.raises(ImproperlyConfigured, match=option):
+        conf.resolve({option: value})
+
+
+@given(st.text())
+def test_any_text_is_a_base_url_or_refused(text):
+    try:
+        url = conf.resolve({"base_url": text}).base_url
+    except ImproperlyConfigured:
+        return
+    assert url == "" or url.startswith(("http://", "https://", "//"))
+
+
+@pytest.mark.parametrize(
+    ("given", "trackers"),
+    [
+        (["10.0.0.1:22122", "10.0.0.2"], ("10.0.0.1:22122", "10.0.0.2:22122")),
+        ("tracker1:22122, tracker2:22123", ("tracker1:22122", "tracker2:22123")),
+        (["[::1]:22122", "[::1]"], ("[::1]:22122",)),
+        ([], ()),
+    ],
+)
+def test_trackers_are_a_list_or_comma_separated(given, trackers):
+    assert conf.resolve({"trackers": given}).trackers == trackers
+
+
+def test_an_option_wins_over_the_setting_and_the_setting_over_the_default(settings):
+    settings.FDFS_CONNECT_TIMEOUT, settings.FDFS_POOL_SIZE = 7, 3
+
+    options = conf.resolve({"connect_timeout": 9})
+
+    assert (options.connect_timeout, options.pool_size) == (9.0, 3)
+    assert options.network_timeout == conf.Options().network_timeout
+
+
+def test_an_unknown_option_is_refused_with_the_one_that_was_meant():
+    with pytest.raises(ImproperlyConfigured, match="did you mean pool_size"):
+        FastDFSStorage(poolsize=4)
+    with pytest.raises(ImproperlyConfigured, match="did you mean base_url"):
+        FastDFSStorage(FDFS_BASE_URL="http://10.0.0.1")
+
+
+def test_a_changed_setting_reaches_a_storage_that_is_in_use(settings):
+    storage = FastDFSStorage()
+    before = storage.url("group1/x"), storage.client
+
+    settings.FDFS_BASE_URL = "https://elsewhere.example.com"
+
+    assert storage.url("group1/x") == "https://elsewhere.example.com/group1/x"
+    assert storage.client is not before[1]
+
+
+# --- DEFAULT_FILE_STORAGE -----------------------------------------------------------------------
+
+
+OURS = "fdfs_storage.storage.FastDFSStorage"
+
+
+def test_default_file_storage_names_our_storage_on_every_django(monkeypatch, tmp_path):
+    script = f"""
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["fdfs_storage"], DEFAULT_FILE_STORAGE={OURS!r}, USE_TZ=True)
+import warnings; warnings.simplefilter("ignore")
+django.setup()
+from django.core.files.storage import default_storage, storages
+from django.db import models
+from fdfs_storage.storage import FastDFSStorage
+assert isinstance(storages["default"], FastDFSStorage), storages["default"]
+default_storage.size
+assert isinstance(default_storage._wrapped, FastDFSStorage)
+assert "staticfiles" in settings.STORAGES
+"""
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+FILES = {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage"}}
+
+
+@pytest.mark.filterwarnings("ignore:The DEFAULT_FILE_STORAGE setting")
+def test_default_file_storage_can_be_overridden():
+    import django
+
+    from tests.settings import STORAGES
+
+    if django.VERSION < (5, 1):
+        with override_settings(DEFAULT_FILE_STORAGE="django.core.files.storage.FileSystemStorage"):
+            assert isinstance(storages["default"], FileSystemStorage)
+    else:
+        without = {alias: value for alias, value in STORAGES.items() if alias != "default"}
+        with override_settings(STORAGES=without), override_settings(DEFAULT_FILE_STORAGE=OURS):
+            assert isinstance(storages["default"], FastDFSStorage)
+    with override_settings(STORAGES={**STORAGES, **FILES}):
+        assert isinstance(default_storage.__reduce__ and storages["default"], FileSystemStorage)
+    assert isinstance(storages["default"], FastDFSStorage)
+
+
+# --- system checks ------------------------------------------------------------------------------
+
+
+def test_a_sound_configuration_passes_the_checks():
+    call_command("check")
+
+    assert check_storages(None) == check_settings(None) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "id_", "hint"),
+    [
+        ({"FDFS_TRACKERS": []}, "fdfs.E002", "FDFS_TRACKERS ="),
+        ({"FDFS_BASE_URL": ""}, "fdfs.E003", "FDFS_BASE_URL ="),
+        ({"FDFS_POOL_SIZE": "many"}, "fdfs.E001", "README"),
+        ({"STORAGES": {"x": {"BACKEND": OURS, "OPTIONS": {"poolsize": 1}}}}, "fdfs.E001", "README"),
+        ({"FDFS_TRACKER": ["10.0.0.1:22122"]}, "fdfs.W004", "FDFS_TRACKERS?"),
+    ],
+)
+def test_each_mistake_has_a_check_with_a_hint(settings, changed, id_, hint):
+    for name, value in changed.items():
+        setattr(settings, name, value)
+
+    found = [*check_storages(None), *check_settings(None)]
+
+    assert [message.id for message in found] == [id_]
+    assert hint in found[0].hint
+
+
+def test_a_storage_that_is_not_ours_is_not_checked(settings):
+    settings.STORAGES = {**FILES, "odd": {"BACKEND": "no.such.Backend"}}
+    settings.FDFS_TRACKERS = []
+
+    assert check_storages(None) == []
