@@ -63,11 +63,11 @@ def _base_url(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(hint)  # noqa: TRY004
     url = value.strip()
-    if url and not _SCHEME.match(url):
+    if url and "://" not in url and not url.startswith("//"):
         url = f"http://{url}"
     try:
         parts = urlsplit(url)
-        usable = not url or _usable(parts)
+        usable = not url or (bool(_SCHEME.match(url)) and _usable(parts))
     except ValueError as error:
         raise ValueError(f"{hint} ({error})") from error
     if not usable:

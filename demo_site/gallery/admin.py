@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from demo_site.gallery.models import Album, Document, Photo
+from fdfs_storage.admin import FastDFSAdminMixin
 
 # The ignored type-arg: these classes are generic in django-stubs, and cannot be subscripted in Django itself.
 
@@ -39,7 +40,7 @@ class PhotoInline(Previews, admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Album)
-class AlbumAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AlbumAdmin(FastDFSAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("title", "photo_count", "created")
     list_filter = ("created",)
     list_per_page = 25
@@ -57,7 +58,7 @@ class AlbumAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Photo)
-class PhotoAdmin(Previews, admin.ModelAdmin):  # type: ignore[type-arg]
+class PhotoAdmin(Previews, FastDFSAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("preview", "name", "album", "size", "created")
     list_display_links = ("name",)
     list_filter = ("album", "created")
@@ -78,7 +79,7 @@ class PhotoAdmin(Previews, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Document)
-class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class DocumentAdmin(FastDFSAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("title", "album", "link", "created")
     list_filter = ("album", "created")
     list_per_page = 25

@@ -1,5 +1,6 @@
 """The embedded cluster: a FastDFS for development and tests, in one thread of one process."""
 
 from .cluster import EmbeddedCluster
+from .server import PortError
 
-__all__ = ["EmbeddedCluster"]
+__all__ = ["EmbeddedCluster", "PortError"]

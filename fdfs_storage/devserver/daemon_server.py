@@ -94,13 +94,13 @@ class DaemonServer(Server):
             await connection.send(fault.raw)
             return True
         if isinstance(fault, Delay):
-            await asyncio.sleep(fault.seconds)
+            await connection.pause(fault.seconds)
         reply = await _carry_out(connection, self._daemon, request)
         if isinstance(fault, DropReply):
             connection.allow(fault.after_bytes)
         await _send(connection, reply)
         _log(self._what, connection, request.header.command, reply, time.perf_counter() - started)
-        return self._daemon.closes_after(reply)
+        return isinstance(fault, DropReply) or self._daemon.closes_after(reply)
 
 
 async def _drop(connection: Connection, first: bytes, after_bytes: int) -> None:

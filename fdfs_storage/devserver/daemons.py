@@ -8,12 +8,11 @@ comes in pieces, since nothing here ever holds a whole file.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
-from fdfs_storage.fastdfs.errors import EINVAL, EISDIR, ENOENT, InvalidFileIdError, ProtocolError
-from fdfs_storage.fastdfs.file_id import GROUP_BYTES, FileId, valid_extension
+from fdfs_storage.fastdfs.errors import EINVAL, EISDIR, ENOENT, ProtocolError
+from fdfs_storage.fastdfs.file_id import GROUP_BYTES, valid_extension
 from fdfs_storage.fastdfs.protocol import (
     HEADER_BYTES,
     STORE_PATH_ANY,
@@ -32,9 +31,10 @@ from fdfs_storage.fastdfs.protocol import (
     unpack_group,
 )
 from fdfs_storage.fastdfs.statistics import GroupStat, Status, StorageStat
+
 from .refusal import RefusedError, status_of
 from .replies import Content, Reply, Request
-from .volume import STORE_PATHS, Incoming, Volume, checksum_of
+from .volume import STORE_PATHS, FileFacts, Incoming, Volume, checksum_of
 
 BUFFER_BYTES = 262144
 """Both daemons' default buff_size: what a tracker takes in all, what a storage takes before it decides."""
@@ -43,6 +43,8 @@ _DOWNLOAD_HEAD_BYTES = 16 + GROUP_BYTES
 _QUERIED_NAME_BYTES = range(22, 128)  # PROTOCOL 4.1
 _STORAGE_ID_BYTES = 15
 _SHORTEST_INFO_NAME = 37  # PROTOCOL 5.7
+Daemon = TypeVar("Daemon")
+Outcome = TypeVar("Outcome")
 
 
 class Load(NamedTuple):
@@ -58,7 +60,9 @@ def _active_test(_daemon: object, request: Request) -> Reply:
     return Reply()
 
 
-def _begin(daemon: Any, table: dict[int, Any], request: Request) -> Any:
+def _begin(
+    daemon: Daemon, table: Mapping[int, Callable[[Daemon, Request], Outcome]], request: Request
+) -> Outcome | Reply:
     """Look the command up and run it; whatever goes wrong in it becomes a status."""
     command = table.get(request.header.command)
     try:
@@ -89,8 +93,7 @@ class Storage:
 
     def begin(self, request: Request) -> Reply | Upload:
         """Answer, or take in what follows; never raises."""
-        outcome: Reply | Upload = _begin(self, _STORAGE, request)
-        return outcome
+        return _begin(self, STORAGE_COMMANDS, request)
 
     def answer(self, command: int, body: bytes = b"", status: int = 0) -> Reply:
         """Answer a request that is all there."""
@@ -124,7 +127,7 @@ class Storage:
             last_synced=0,
             last_heart_beat=int(time.time()),
             is_trunk_server=0,
-            **volume.tally.counts(),
+            **volume.tally.counts(),  # type: ignore[arg-type]  # counts are never a domain name
         )
 
     def _upload(self, request: Request) -> Upload:
@@ -165,7 +168,12 @@ class Storage:
         path = self.volume.find(name)
         if len(name) < _SHORTEST_INFO_NAME:
             raise RefusedError(EINVAL)
-        return Reply(body=_info_of(path, name, InfoFlag(request.header.status & InfoFlag.SKIP_CRC)).pack())
+        facts, checksum = FileFacts.of(path, name), 0
+        if facts.crc32 is not None:
+            checksum = facts.crc32
+        elif not request.header.status & InfoFlag.SKIP_CRC:
+            checksum = checksum_of(path)
+        return Reply(body=FileInfo(facts.size, facts.modified, checksum, facts.source).pack())
 
     def _delete(self, request: Request) -> Reply:
         self.volume.delete(self.volume.find(self._name(request, GROUP_BYTES)))
@@ -180,7 +188,7 @@ class Storage:
         return request.body[at:]
 
 
-_STORAGE: dict[int, Callable[[Storage, Request], Reply | Upload]] = {
+STORAGE_COMMANDS: dict[int, Callable[[Storage, Request], Reply | Upload]] = {
     Command.ACTIVE_TEST: _active_test,
     Command.UPLOAD_FILE: Storage._upload,
     Command.DELETE_FILE: Storage._delete,
@@ -225,23 +233,6 @@ class Upload:
         self._incoming.discard()
 
 
-def _info_of(path: Path, name: bytes, flag: InfoFlag) -> FileInfo:
-    """Describe a file: the CRC32 from its name if that tells, else from the content (PROTOCOL 5.7)."""
-    stat = path.stat()
-    try:
-        prefix = "" if name.startswith(b"M") else "M00/"
-        file_id = FileId.parse(f"g/{prefix}{name.decode('ascii')}")
-    except (InvalidFileIdError, UnicodeDecodeError):  # put there by hand
-        source, crc = "", None
-    else:
-        # A server id would have to be looked up in storage_ids.conf; unknown ones give no address.
-        source = file_id.source if "." in file_id.source else ""
-        crc = file_id.crc32
-    if crc is None:
-        crc = 0 if flag & InfoFlag.SKIP_CRC else checksum_of(path)
-    return FileInfo(stat.st_size, int(stat.st_mtime), crc, source)
-
-
 # --- tracker ------------------------------------------------------------------------------------
 
 
@@ -270,8 +261,7 @@ class Tracker:
 
     def begin(self, request: Request) -> Reply:
         """Answer; never raises."""
-        reply: Reply = _begin(self, _TRACKER, request)
-        return reply
+        return _begin(self, TRACKER_COMMANDS, request)
 
     def answer(self, command: int, body: bytes = b"", status: int = 0) -> Reply:
         """Answer a request that is all there."""
@@ -344,7 +334,7 @@ class Tracker:
             raise RefusedError(ENOENT)
 
 
-_TRACKER: dict[int, Callable[[Tracker, Request], Reply]] = {
+TRACKER_COMMANDS: dict[int, Callable[[Tracker, Request], Reply]] = {
     Command.ACTIVE_TEST: _active_test,
     Command.QUERY_STORE_WITHOUT_GROUP_ONE: Tracker._place,
     Command.QUERY_STORE_WITH_GROUP_ONE: Tracker._place_in_group,

@@ -13,18 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
-from fdfs_storage.fastdfs.errors import ENOENT, InvalidFileIdError
-from fdfs_storage.fastdfs.file_id import GROUP_BYTES, NORMAL_NAME_BYTES, FileId, Kind
+from fdfs_storage.fastdfs.errors import ENOENT
+from fdfs_storage.fastdfs.file_id import GROUP_BYTES, NORMAL_NAME_BYTES
 
 from .refusal import RefusedError
 from .replies import Content
 from .server import Server, logger
 from .sockets import Connection, LoopThread
-from .volume import METADATA_SUFFIX, Volume
+from .volume import METADATA_SUFFIX, FileFacts, Volume
 
 _HEAD_BYTES = 16384
 _HEADERS = 100
@@ -32,7 +31,7 @@ _URL_BYTES = range(16, 511)
 _LINGER_BYTES = 65536
 
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.([01])")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*?)[ \t]*")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
 _RANGE = re.compile(r"(\d*)-(\d*)")
 _UNSAFE = re.compile(r"[^ !#-\[\]-~]")
 
@@ -71,7 +70,7 @@ class HttpRequest(NamedTuple):
         for match in map(_HEADER.fullmatch, lines):
             if not match:
                 raise HttpError(HTTPStatus.BAD_REQUEST)
-            headers[match[1].decode("ascii").lower()] = match[2].decode("latin-1")
+            headers[match[1].decode("ascii").lower()] = match[2].strip(b" \t").decode("latin-1")
         return cls(line[1].decode("ascii"), line[2].decode("ascii"), int(line[3]), headers)
 
     @property
@@ -99,6 +98,10 @@ class HttpResponse:
         headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text))}
         return cls(error.status, headers | error.headers, text)
 
+    def close(self) -> None:
+        if self.content:
+            self.content.close()
+
     def head(self, *, keeps_alive: bool) -> bytes:
         fixed = {
             "Server": "fdfs_storage",
@@ -111,67 +114,61 @@ class HttpResponse:
         return ("\r\n".join([first, *lines]) + "\r\n\r\n").encode("latin-1")
 
 
-def respond(volume: Volume, request: HttpRequest) -> HttpResponse:
-    """Answer a request; never raises."""
+def respond(volume: Volume, head: bytes) -> tuple[HttpRequest | None, HttpResponse]:
+    """Answer a request's head; never raises. The request is None where there was no sense in the head."""
+    request = None
     try:
-        if request.method not in ("GET", "HEAD"):
-            raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, Allow="GET, HEAD")
-        if request.has_body or (request.version == 1 and "host" not in request.headers):
-            raise HttpError(HTTPStatus.BAD_REQUEST)
-        url, _, query = request.target.partition("?")
-        return _serve(volume, request, _locate(volume, request.target, url), query)
+        request = HttpRequest.parse(head)
+        return request, _serve(volume, request)
     except HttpError as error:
-        return HttpResponse.of(error)
+        return request, HttpResponse.of(error)
+    except FileNotFoundError:  # removed since it was found
+        return request, HttpResponse.of(HttpError(HTTPStatus.NOT_FOUND))
     except OSError:
-        return HttpResponse.of(HttpError(HTTPStatus.INTERNAL_SERVER_ERROR))
+        return request, HttpResponse.of(HttpError(HTTPStatus.INTERNAL_SERVER_ERROR))
 
 
-def _locate(volume: Volume, target: str, url: str) -> Path:
-    """Find the file with the module's checks, in its order."""
-    if len(target) not in _URL_BYTES:
+def _serve(volume: Volume, request: HttpRequest) -> HttpResponse:
+    if request.method not in ("GET", "HEAD"):
+        raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, Allow="GET, HEAD")
+    if request.has_body or (request.version == 1 and "host" not in request.headers):
         raise HttpError(HTTPStatus.BAD_REQUEST)
-    group, _, name = unquote_to_bytes(url)[1:].partition(b"/")
-    if len(name) < NORMAL_NAME_BYTES or b"\0" in name or not group or len(group) > GROUP_BYTES:
+    if len(request.target) not in _URL_BYTES:
+        raise HttpError(HTTPStatus.BAD_REQUEST)
+    url, _, query = request.target.partition("?")
+    return _file_response(request, _locate(volume, unquote_to_bytes(url)), query)
+
+
+def _locate(volume: Volume, url: bytes) -> FileFacts:
+    """Find the file with the module's checks, in its order."""
+    group, _, name = url[1:].partition(b"/")
+    if len(name) < NORMAL_NAME_BYTES or b"\0" in name or not 0 < len(group) <= GROUP_BYTES:
         raise HttpError(HTTPStatus.BAD_REQUEST)
     if group != volume.group.encode("ascii"):
         raise HttpError(HTTPStatus.NOT_FOUND)
+    if name.endswith(METADATA_SUFFIX.encode("ascii")):  # the module serves it (PROTOCOL 9): not so here
+        raise HttpError(HTTPStatus.NOT_FOUND)
     try:
-        path = volume.find(name)
+        return FileFacts.of(volume.find(name), name)
     except RefusedError as error:
         missing = error.status == ENOENT
         raise HttpError(HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST) from error
-    if path.name.endswith(METADATA_SUFFIX):  # the module serves it: PROTOCOL 9, "Metadata is public"
-        raise HttpError(HTTPStatus.NOT_FOUND)
-    return path
 
 
-def _serve(volume: Volume, request: HttpRequest, path: Path, query: str) -> HttpResponse:
-    stat = path.stat()
-    modified = formatdate(_modified(volume, path, stat.st_mtime), usegmt=True)
+def _file_response(request: HttpRequest, facts: FileFacts, query: str) -> HttpResponse:
+    modified = formatdate(facts.created or facts.modified, usegmt=True)
     headers = {"Last-Modified": modified, "Accept-Ranges": "bytes", **_disposition(query)}
-    if request.headers.get("if-modified-since") == modified:
+    if request.headers.get("if-modified-since") == modified:  # as text, as the module does
         return HttpResponse(HTTPStatus.NOT_MODIFIED, headers)
-    headers["Content-Type"] = content_type(path.name)
     part = None
     if request.method == "GET" and request.headers.get("if-range", modified) == modified:
-        part = byte_range(request.headers.get("range", ""), stat.st_size)
-    start, count = part or (0, stat.st_size)
-    headers["Content-Length"] = str(count)
+        part = byte_range(request.headers.get("range", ""), facts.size)
+    start, count = part or (0, facts.size)
+    headers |= {"Content-Type": content_type(facts.path.name), "Content-Length": str(count)}
     if part:
-        headers["Content-Range"] = f"bytes {start}-{start + count - 1}/{stat.st_size}"
+        headers["Content-Range"] = f"bytes {start}-{start + count - 1}/{facts.size}"
     status = HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK
-    content = Content(path, start, count) if request.method == "GET" else None
-    return HttpResponse(status, headers, content=content)
-
-
-def _modified(volume: Volume, path: Path, mtime: float) -> int:
-    """Return the time in the name, where that is the file's own."""
-    try:
-        file_id = FileId.parse(f"{volume.group}/M00/{path.relative_to(volume.data).as_posix()}")
-    except InvalidFileIdError:
-        return int(mtime)
-    own = file_id.kind in (Kind.NORMAL, Kind.TRUNK)
-    return int(file_id.created.timestamp() if own else mtime)
+    return HttpResponse(status, headers, content=Content(facts.path, start, count))
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
@@ -216,50 +213,41 @@ def _disposition(query: str) -> dict[str, str]:
 
 
 class HttpServer(Server):
-    """Serves a volume over HTTP/1.1 with keep-alive; one request after the other."""
+    """Serves a volume over HTTP/1.1; a connection stays open for one request after the other."""
 
     def __init__(self, volume: Volume, loop: LoopThread, host: str, port: int, timeout: float) -> None:
-        super().__init__("http", loop, host, port, timeout)
+        super().__init__("HTTP server", loop, host, port, timeout)
         self._volume = volume
 
     async def serve(self, connection: Connection) -> None:
-        while await self._answer(connection):
-            pass
-
-    async def _answer(self, connection: Connection) -> bool:
-        """Answer one request; return whether the connection may have another."""
-        try:
-            request = HttpRequest.parse(await connection.read_until(b"\r\n\r\n", _HEAD_BYTES))
-        except ValueError:
-            request, response = None, HttpResponse.of(HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
-        except HttpError as error:
-            request, response = None, HttpResponse.of(error)
-        else:
-            response = respond(self._volume, request)
-        keeps_alive = request is not None and request.keeps_alive
-        await _send(connection, response, keeps_alive=keeps_alive, bodiless=_bodiless(request, response))
-        logger.info(
-            "http %s %s: %d",
-            connection.peer,
-            request and f"{request.method} {request.target}",
-            response.status,
-        )
-        if not keeps_alive:
+        keeps_alive = True
+        while keeps_alive:
+            request, response = await self._respond(connection)
+            keeps_alive = request is not None and request.keeps_alive
+            try:
+                await _send(connection, request, response, keeps_alive=keeps_alive)
+            finally:
+                response.close()
+            line = f"{request.method} {request.target}" if request else "-"
+            logger.info("http %s %s: %d", connection.peer, line, response.status)
+        if request is None or request.has_body:
             await connection.linger(_LINGER_BYTES)
-        return keeps_alive
+
+    async def _respond(self, connection: Connection) -> tuple[HttpRequest | None, HttpResponse]:
+        try:
+            head = await connection.read_until(b"\r\n\r\n", _HEAD_BYTES)
+        except ValueError:
+            return None, HttpResponse.of(HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
+        return respond(self._volume, head)
 
 
-def _bodiless(request: HttpRequest | None, response: HttpResponse) -> bool:
-    return (request is not None and request.method == "HEAD") or response.status == HTTPStatus.NOT_MODIFIED
-
-
-async def _send(connection: Connection, response: HttpResponse, *, keeps_alive: bool, bodiless: bool) -> None:
+async def _send(
+    connection: Connection, request: HttpRequest | None, response: HttpResponse, *, keeps_alive: bool
+) -> None:
     head = response.head(keeps_alive=keeps_alive)
-    try:
-        if response.content:
-            await connection.send_content(head, response.content)
-        else:
-            await connection.send(head + (b"" if bodiless else response.text))
-    finally:
-        if response.content:
-            response.content.close()
+    if request and request.method == "HEAD":
+        await connection.send(head)
+    elif response.content:
+        await connection.send_content(head, response.content)
+    else:
+        await connection.send(head + response.text)

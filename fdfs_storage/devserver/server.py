@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import errno
 import logging
-import os
 import socket
 
 from .sockets import Connection, LoopThread
@@ -14,6 +14,13 @@ logger = logging.getLogger("fdfs_storage.devserver")
 
 _BACKLOG = 512
 _ACCEPT_PAUSE_SECONDS = 0.1
+
+
+class PortError(OSError):
+    """A server cannot have its port; `server` is one of "tracker", "storage", "HTTP server"."""
+
+    server: str
+    port: int
 
 
 class Server(abc.ABC):
@@ -28,8 +35,8 @@ class Server(abc.ABC):
         self._what = what
         self._loop = loop
         self._timeout = timeout
-        self._sock: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._listener = socket.socket()
+        self._listener.close()
         self._present: dict[asyncio.Task[None], Connection] = {}
 
     @property
@@ -41,23 +48,28 @@ class Server(abc.ABC):
         """How many connections are open."""
         return len(self._present)
 
+    @property
+    def listening(self) -> bool:
+        return self._listener.fileno() >= 0
+
     def start(self) -> None:
         """Take the port; whoever connects when this has returned is served."""
-        if not self._sock:
+        if not self._loop.running:
+            raise RuntimeError("the cluster is stopped; start that")
+        if not self.listening:
             self._bind()
             self._loop.call(self._open())
 
     def stop(self) -> None:
         """Close the port and every connection; nothing of it is left when this has returned."""
-        if self._sock:
+        if self.listening:
             self._loop.call(self._close())
 
     def abandon(self) -> None:
         """Close a forked child's copies of all descriptors."""
         for connection in self._present.values():
             connection.close()
-        if self._sock:
-            self._sock.close()
+        self._listener.close()
 
     @abc.abstractmethod
     async def serve(self, connection: Connection) -> None:
@@ -65,46 +77,55 @@ class Server(abc.ABC):
 
     def _bind(self) -> None:
         try:
-            self._sock = socket.create_server((self.host, self.port), backlog=_BACKLOG)
+            self._listener = socket.create_server((self.host, self.port), backlog=_BACKLOG)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise OSError(
-                error.errno, f"the {self._what} cannot listen on {self.address}: {reason}"
-            ) from error
-        self._sock.setblocking(False)
-        self.port = self._sock.getsockname()[1]
+            raise self._port_error(error) from error
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+
+    def _port_error(self, error: OSError) -> PortError:
+        reason = "another program has the port" if error.errno == errno.EADDRINUSE else error.strerror
+        refused = PortError(error.errno, f"the {self._what} cannot listen on {self.address}: {reason}")
+        refused.server, refused.port = self._what, self.port
+        return refused
 
     async def _open(self) -> None:
-        self._accepting = asyncio.create_task(self._accept())
+        # A callback and not a task: one that is cancelled could lose a client it had just accepted.
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     async def _close(self) -> None:
-        tasks = [*self._present, self._accepting]
-        for task in filter(None, tasks):
+        loop, tasks = asyncio.get_running_loop(), list(self._present)
+        loop.remove_reader(self._listener)
+        self._listener.close()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
-        if self._sock:
-            self._sock.close()
-            self._sock = None
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._sock:
-            try:
-                sock, (host, port) = await loop.sock_accept(self._sock)
-            except OSError:  # too many open files, say; or the client has gone
-                logger.exception("the %s cannot accept a connection", self._what)
-                await asyncio.sleep(_ACCEPT_PAUSE_SECONDS)
-            else:
-                self._greet(sock, f"{host}:{port}")
-
-    def _greet(self, sock: socket.socket, peer: str) -> None:
+    def _accept(self) -> None:
+        try:
+            sock, (host, port) = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # the client has gone
+            return
+        except OSError:  # too many open files, say: there is no point in trying again at once
+            logger.exception("the %s cannot accept a connection", self._what)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._listener)
+            loop.call_later(_ACCEPT_PAUSE_SECONDS, self._resume)
+            return
+        sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(sock, peer, self._timeout)
+        self._greet(Connection(sock, f"{host}:{port}", self._timeout))
+
+    def _resume(self) -> None:
+        if self.listening:
+            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    def _greet(self, connection: Connection) -> None:
         connection.task = task = asyncio.create_task(self._attend(connection))
         self._present[task] = connection
         self.connections += 1
-        self.peak = max(self.peak, len(self._present))
-        # Also closes what was cancelled before it ran.
+        self.peak = max(self.peak, self.current)
+        # A task that is cancelled before it ran has no `finally` to do this.
         task.add_done_callback(lambda task: self._present.pop(task).close())
 
     async def _attend(self, connection: Connection) -> None:

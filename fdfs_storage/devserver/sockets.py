@@ -28,6 +28,10 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        return not self._loop.is_closed()
+
     def call(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine on the loop and wait for its result, from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -61,9 +65,6 @@ class Connection:
 
     async def read_some(self, limit: int, *, rest: bool = False) -> bytes:
         """Return 1 to `limit` bytes; with `rest` the peer may take its time."""
-        if self._ahead:
-            piece, self._ahead = self._ahead[:limit], self._ahead[limit:]
-            return piece
         self._limit_time(None if rest else self._timeout)
         piece = await self._loop.sock_recv(self._sock, limit)
         if not piece:
@@ -86,16 +87,28 @@ class Connection:
             await asyncio.sleep(0)  # a fast peer must not starve the others
 
     async def read_until(self, end: bytes, limit: int) -> bytes:
-        """Return what comes up to and with `end`; raise ValueError where that is more than `limit` bytes."""
-        head = b""
+        """Return what comes up to and with `end`, all of it within the time of one wait.
+
+        Raises ValueError where it is more than `limit` bytes.
+        """
+        head, self._ahead = self._ahead, b""
+        self._limit_time(self._timeout)
         while end not in head:
             if len(head) > limit:
                 raise ValueError(f"more than {limit} bytes")
-            head += await self.read_some(limit)
+            piece = await self._loop.sock_recv(self._sock, limit)
+            if not piece:
+                raise EOFError
+            head += piece
         found, _, self._ahead = head.partition(end)
         return found + end
 
     # --- writing ---
+
+    async def pause(self, seconds: float) -> None:
+        """Let the peer wait."""
+        self._limit_time(None)
+        await asyncio.sleep(seconds)
 
     def allow(self, count: int) -> None:
         """Let only so many more bytes be sent; the last of them ends the connection."""
@@ -129,7 +142,7 @@ class Connection:
     # --- its end ---
 
     async def linger(self, limit: int) -> None:
-        """Let the peer read the last answer before unread bytes of its own make the kernel reset."""
+        """Read on a little, so that bytes left unread do not make the kernel take back the last answer."""
         self._sock.shutdown(socket.SHUT_WR)
         with contextlib.suppress(EOFError):
             await self.skip(limit)

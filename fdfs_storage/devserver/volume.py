@@ -7,6 +7,7 @@ complete: a name leads to the whole file or to nothing.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ from zlib import crc32
 
 from fdfs_storage.fastdfs.errors import EEXIST, EINVAL, ENOENT, ENOSPC, InvalidFileIdError
 from fdfs_storage.fastdfs.file_id import NAME_BYTES, FileId, stem
+
 from .refusal import RefusedError
 from .tally import Tally
 
@@ -119,7 +121,8 @@ class Volume:
     def close(self) -> None:
         """Remember the counts and the position, and let the folder go."""
         if self._lock >= 0:
-            self._remember()
+            with contextlib.suppress(OSError):  # the folder may have been removed, or its disk be full
+                self._remember()
             fcntl.flock(self._lock, fcntl.LOCK_UN)
             self.abandon()
 
@@ -298,6 +301,33 @@ def _relative(name: bytes) -> bytes:
     if not _FOLDERS.match(name) or b"/" in name[6:]:
         raise RefusedError(EINVAL)
     return name
+
+
+class FileFacts(NamedTuple):
+    """What a file's name and the file system say of it."""
+
+    path: Path
+    size: int
+    modified: int
+    created: int | None
+    """The time in the name, where it is the file's own."""
+    crc32: int | None
+    """From the name, where that tells."""
+    source: str
+    """The address in the name, where it has one."""
+
+    @classmethod
+    def of(cls, path: Path, name: bytes) -> FileFacts:
+        stat = path.stat()
+        try:
+            prefix = "" if name.startswith(b"M") else "M00/"  # the old form (PROTOCOL 5.1)
+            file_id = FileId.parse(f"group/{prefix}{name.decode('ascii')}")
+        except (InvalidFileIdError, UnicodeDecodeError):  # no storage gave it this name
+            return cls(path, stat.st_size, int(stat.st_mtime), None, None, "")
+        created = int(file_id.created.timestamp()) if file_id.size is not None else None
+        # A server id could only be resolved with storage_ids.conf.
+        source = file_id.source if "." in file_id.source else ""
+        return cls(path, stat.st_size, int(stat.st_mtime), created, file_id.crc32, source)
 
 
 def checksum_of(path: Path) -> int:

@@ -96,20 +96,26 @@ class Cluster:
 
     # --- trackers -----------------------------------------------------------------------------
 
-    def ask(self, command: Command, body: bytes = b"", tracker: Address | None = None) -> bytes:
-        """Return the body of a tracker's answer: the given tracker's, or the first that gives one.
+    def ask(
+        self,
+        unpack: Callable[[bytes], T],
+        command: Command,
+        body: bytes = b"",
+        tracker: Address | None = None,
+    ) -> T:
+        """Return a tracker's answer: the given tracker's, or the first that makes sense.
 
         A refusal counts only when every tracker refuses, since one that just started knows no groups
         yet. Raises NoServerError when none answers, ServerError when all refuse.
         """
         packet = request(command, body)
 
-        def exchange(connection: Connection, deadline: Deadline) -> bytes:
+        def exchange(connection: Connection, deadline: Deadline) -> T:
             connection.send(packet, deadline)
             reply = connection.receive_reply(deadline)
             if reply.status:
                 raise refusal(reply.status, peer=f"tracker {connection.address}")
-            return reply.body
+            return unpack(reply.body)
 
         candidates = [tracker] if tracker else self._trackers_in_turn()
         return self._first_success(
@@ -125,11 +131,11 @@ class Cluster:
 
     def groups(self, tracker: Address | None = None) -> list[GroupStat]:
         """List all groups."""
-        return unpack_groups(self.ask(Command.LIST_ALL_GROUPS, tracker=tracker))
+        return self.ask(unpack_groups, Command.LIST_ALL_GROUPS, tracker=tracker)
 
     def storages(self, group: str, tracker: Address | None = None) -> list[StorageStat]:
         """List a group's storages; raise ServerError with status 2 where the group is unknown."""
-        return unpack_storages(self.ask(Command.LIST_STORAGE, StorageQuery(group).pack(), tracker))
+        return self.ask(unpack_storages, Command.LIST_STORAGE, StorageQuery(group).pack(), tracker)
 
     # --- uploads ------------------------------------------------------------------------------
 
@@ -147,8 +153,8 @@ class Cluster:
     def _placement(self, group: str | None) -> Placement:
         try:
             if group is None:
-                return Placement.unpack(self.ask(Command.QUERY_STORE_WITHOUT_GROUP_ONE))
-            return Placement.unpack(self.ask(Command.QUERY_STORE_WITH_GROUP_ONE, pack_group(group)))
+                return self.ask(Placement.unpack, Command.QUERY_STORE_WITHOUT_GROUP_ONE)
+            return self.ask(Placement.unpack, Command.QUERY_STORE_WITH_GROUP_ONE, pack_group(group))
         except ServerError as error:
             if error.status != ENOENT:
                 raise
@@ -177,7 +183,7 @@ class Cluster:
     def _located(self, file_id: FileId, *, update: bool) -> Address:
         command = Command.QUERY_UPDATE if update else Command.QUERY_FETCH_ONE
         try:
-            return Location.unpack(self.ask(command, FileQuery.of(file_id).pack())).address
+            return self.ask(Location.unpack, command, FileQuery.of(file_id).pack()).address
         except ServerError as error:
             if error.status != ENOENT:
                 raise

@@ -9,6 +9,7 @@ import io
 import select
 import socket
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -79,6 +80,9 @@ class Connection:
         self.exchanges = 0
         self._sock = sock
         self._early = memoryview(b"")
+        # A client that is dropped takes its idle connections along; that is no leak to warn about.
+        self._dropped = weakref.finalize(self, sock.close)
+        self._dropped.atexit = False
 
     @classmethod
     def open(cls, address: Address, timeout: float) -> Connection:
@@ -107,7 +111,7 @@ class Connection:
 
     def close(self) -> None:
         self.settled = False
-        self._sock.close()
+        self._dropped()
 
     # --- sending ----------------------------------------------------------------------------
 

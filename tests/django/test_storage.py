@@ -101,7 +101,7 @@ FORMS = {
     "bare BytesIO": io.BytesIO,
     "gzip": lambda content: File(gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(content, 1))), "a.bin"),
     "own chunks": lambda content: Chunked(io.BytesIO(content.swapcase()), "a.bin"),
-    "File of File": lambda content: File(File(io.BytesIO(content)), "a.bin"),
+    "File of File": lambda content: File(File(io.BytesIO(content), "inner.bin"), "a.bin"),
 }
 
 
@@ -215,6 +215,7 @@ def test_a_file_can_be_closed_twice_and_opened_again(storage, saved):
     assert file.closed
 
 
+@pytest.mark.django_db  # closing a response closes old database connections
 def test_libraries_read_it(storage):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

@@ -1,0 +1,51 @@
+"""What people read exists in English and in Simplified Chinese."""
+
+import ast
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+
+import fdfs_storage
+
+PACKAGE = Path(fdfs_storage.__file__).parent
+CATALOGUE = PACKAGE / "locale/zh_Hans/LC_MESSAGES"
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]")
+
+
+def marked(path):
+    """Yield the texts that a module hands to gettext as `_`."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
+            yield ast.literal_eval(node.args[0])
+
+
+TEXTS = sorted({text for path in PACKAGE.rglob("*.py") for text in marked(path)})
+
+
+@pytest.fixture(scope="module")
+def chinese():
+    with (CATALOGUE / "django.mo").open("rb") as file:
+        return gettext.GNUTranslations(file)
+
+
+def test_there_is_something_to_translate():
+    assert len(TEXTS) > 20
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_text_has_a_translation_with_the_same_placeholders(chinese, text):
+    translated = chinese.gettext(text)
+
+    assert re.search(r"[\u4e00-\u9fff]", translated) or not re.search(r"[a-z]{4}", PLACEHOLDER.sub("", text))
+    assert sorted(PLACEHOLDER.findall(translated)) == sorted(PLACEHOLDER.findall(text))
+
+
+def test_the_compiled_catalogue_is_that_of_the_source(chinese):
+    source = (CATALOGUE / "django.po").read_text("utf-8")
+
+    compiled = {text for text in chinese._catalog if text}
+
+    assert compiled == {ast.literal_eval(text) for text in re.findall(r'^msgid (".+")$', source, re.M)} - {""}
+    assert all(chinese.gettext(text) in ast.literal_eval(f'"""{source}"""') for text in compiled)
