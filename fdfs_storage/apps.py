@@ -34,8 +34,10 @@ def honour_default_file_storage() -> None:
     STORAGES wins where it was written down with a default. Django's own dictionary of defaults is
     never changed, only replaced.
     """
+    if django.VERSION < (5, 1):
+        return
     name = getattr(settings, "DEFAULT_FILE_STORAGE", None)
-    if django.VERSION < (5, 1) or not isinstance(name, str) or not name.startswith(_OURS):
+    if not isinstance(name, str) or not name.startswith(_OURS):
         return
     written_down = settings.is_overridden("STORAGES")  # type: ignore[misc]  # the stubs miss it
     if written_down and DEFAULT_STORAGE_ALIAS in settings.STORAGES:

@@ -6,6 +6,7 @@ Every finding that is not good says what to do about it.
 from __future__ import annotations
 
 import enum
+import http.client
 import secrets
 import urllib.error
 import urllib.request
@@ -178,8 +179,9 @@ def _fetch(options: Options, file_id: FileId, content: bytes) -> Finding:
     url = public_url(options.base_url, str(file_id))
     try:
         same = _get(url, len(content), options.network_timeout) == content
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        return Finding(Subject.URL, url, False, str(error), _url_remedy(error))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        detail = str(error) or type(error).__name__
+        return Finding(Subject.URL, url, False, detail, _url_remedy(error))
     if not same:
         remedy = _(
             "Another server answers there: FDFS_BASE_URL must lead to nginx with fastdfs-nginx-module."
@@ -192,9 +194,13 @@ def _get(url: str, size: int, timeout: float) -> bytes:
     """Fetch a little more than expected; no proxy, since the URL is the cluster's own."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     url = f"http:{url}" if url.startswith("//") else url
-    with opener.open(url, timeout=timeout) as response:
-        body: bytes = response.read(size + 1)
-        return body
+    try:
+        with opener.open(url, timeout=timeout) as response:
+            body: bytes = response.read(size + 1)
+            return body
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def _url_remedy(error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.core.management import CommandError
+from django.test import override_settings
 from django.utils.translation import gettext as _
 
 from demo_site.demo import LOOPBACK
@@ -34,13 +35,12 @@ def files_in(folder: Path) -> Iterator[list[str]]:
         require_base_url()
         yield []
         return
-    cluster = started(folder)
-    try:
-        settings.FDFS_TRACKERS = cluster.trackers
-        settings.FDFS_BASE_URL = cluster.base_url
+    # Not only for tests: override_settings tells everybody that they changed, and takes them back.
+    with (
+        started(folder) as cluster,
+        override_settings(FDFS_TRACKERS=cluster.trackers, FDFS_BASE_URL=cluster.base_url),
+    ):
         yield moves(cluster)
-    finally:
-        cluster.stop()
 
 
 def require_base_url() -> None:
@@ -62,9 +62,7 @@ def started(folder: Path) -> EmbeddedCluster:
 
 
 def start(folder: Path, ports: Ports) -> EmbeddedCluster:
-    cluster = EmbeddedCluster(folder, host=LOOPBACK, **ports._asdict())
-    cluster.start()
-    return cluster
+    return EmbeddedCluster(folder, host=LOOPBACK, **ports._asdict()).start()
 
 
 def free(port: int) -> bool:

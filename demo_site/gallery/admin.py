@@ -12,17 +12,21 @@ from fdfs_storage.admin import FastDFSAdminMixin
 # The ignored type-arg: these classes are generic in django-stubs, and cannot be subscripted in Django itself.
 
 NOTHING = "–"
+# With no-break spaces: a change list breaks a column wherever it can.
+SIZE = "{}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{}"
 
 admin.site.site_header = _("FastDFS gallery")
 admin.site.site_title = _("FastDFS gallery")
 admin.site.index_title = _("Albums, photos and documents")
 
 
-class Previews:
-    """Shows a photo by its public address: the browser fetches it, the storage is asked for nothing."""
-
+class Styled:
     class Media:
         css: ClassVar = {"all": ("gallery/admin.css",)}
+
+
+class Previews(Styled):
+    """Shows a photo by its public address: the browser fetches it, the storage is asked for nothing."""
 
     @admin.display(description=_("preview"))
     def preview(self, photo: Photo) -> str:
@@ -75,11 +79,11 @@ class PhotoAdmin(Previews, FastDFSAdminMixin, admin.ModelAdmin):  # type: ignore
 
     @admin.display(description=_("size"))
     def size(self, photo: Photo) -> str:
-        return f"{photo.width} × {photo.height}" if photo.width and photo.height else NOTHING
+        return SIZE.format(photo.width, photo.height) if photo.width and photo.height else NOTHING
 
 
 @admin.register(Document)
-class DocumentAdmin(FastDFSAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+class DocumentAdmin(Styled, FastDFSAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("title", "album", "link", "created")
     list_filter = ("album", "created")
     list_per_page = 25
@@ -92,4 +96,4 @@ class DocumentAdmin(FastDFSAdminMixin, admin.ModelAdmin):  # type: ignore[type-a
     def link(self, document: Document) -> str:
         if not document.url:
             return NOTHING
-        return format_html('<a href="{}">{}</a>', document.url, document.file.name)
+        return format_html('<a class="gallery-id" href="{}">{}</a>', document.url, document.file.name)

@@ -7,9 +7,10 @@ from demo_site.gallery.models import Album, Document, Photo
 
 def index(request: HttpRequest) -> HttpResponse:
     covers = Prefetch("photos", queryset=Photo.objects.all()[:1], to_attr="covers")
-    albums = Album.objects.annotate(photo_count=Count("photos")).prefetch_related(covers)
-    loose = Document.objects.filter(album=None)
-    return render(request, "gallery/index.html", {"albums": albums, "documents": loose})
+    # Ordered again, since Django drops a model's own ordering from queries that count.
+    albums = Album.objects.annotate(photo_count=Count("photos")).order_by("-created", "-pk")
+    context = {"albums": albums.prefetch_related(covers), "documents": Document.objects.filter(album=None)}
+    return render(request, "gallery/index.html", context)
 
 
 def album(request: HttpRequest, pk: int) -> HttpResponse:

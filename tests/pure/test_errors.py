@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 
+from fdfs_storage.fastdfs import errors
 from fdfs_storage.fastdfs.errors import (
     ConnectError,
     ConnectionLostError,
@@ -75,8 +76,6 @@ def test_no_class_is_a_builtin_by_accident(kind, parents):
 
 
 def test_every_error_of_the_package_stands_in_the_table():
-    from fdfs_storage.fastdfs import errors
-
     classes = {thing for thing in vars(errors).values() if isinstance(thing, type)}
 
     assert {thing for thing in classes if issubclass(thing, Exception)} == set(PARENTS)

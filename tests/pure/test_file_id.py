@@ -311,17 +311,11 @@ def test_more_random_bits_than_there_is_room_for_touch_nothing_else():
 def test_the_stem_of_a_recorded_id_is_made_of_its_facts(recorded):
     text = recorded["file_id"].partition("/")[2][10:37]
     raw = base64.b64decode(text + "=", b"-_")
-    created, random_bits = int.from_bytes(raw[4:8], "big"), int.from_bytes(raw[8:12], "big") & 0x7FFFFF
-    crc32, appender = int.from_bytes(raw[16:20], "big"), recorded["kind"] == "appender"
+    created, bits, crc32 = (int.from_bytes(raw[at : at + 4], "big") for at in (4, 8, 16))
+    appender = recorded["kind"] == "appender"
+    where, size = recorded["stored_on"], recorded["content_size"]
 
-    made = stem(
-        recorded["stored_on"],
-        created,
-        recorded["content_size"],
-        crc32,
-        random_bits=random_bits,
-        appender=appender,
-    )
+    made = stem(where, created, size, crc32, random_bits=bits & 0x7FFFFF, appender=appender)
 
     assert made == text
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import struct
 import zlib
 from collections.abc import Callable
@@ -628,6 +629,13 @@ def test_an_address_that_the_narrow_form_cannot_hold_is_not_cut_to_another(kind,
         answer.pack(Width.NARROW)
 
 
+def test_a_source_that_does_not_fit_makes_no_file_info_of_another_length():
+    info = FileInfo(11, 1795471745, 5, "fd00:1234:5678:9abc:def0:1234:5678:9abc")
+
+    with pytest.raises((FastDFSError, ValueError, struct.error)):
+        info.pack(16)
+
+
 @pytest.mark.parametrize("width", [16, 46])
 @pytest.mark.parametrize(
     ("crc32", "wire"),
@@ -1075,7 +1083,5 @@ def test_a_packet_is_a_header_and_its_body(command, body, status, data_bytes):
 
 
 def test_no_test_of_this_folder_can_open_a_socket():
-    import socket
-
     with pytest.raises(AssertionError, match="opened a socket"):
         socket.create_connection(("127.0.0.1", 9))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import struct
 from collections import Counter
 from dataclasses import asdict
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdfs_storage.fastdfs.errors import ProtocolError
+from fdfs_storage.fastdfs.errors import FastDFSError, ProtocolError
 from fdfs_storage.fastdfs.protocol import Address
 from fdfs_storage.fastdfs.statistics import GroupStat, Status, StorageStat, unpack_groups, unpack_storages
 
@@ -472,6 +474,14 @@ def test_a_storage_is_packed_by_the_offsets_and_read_back(values):
 
     assert packed == record(storage_columns("6.15+ narrow"), 487, values)
     assert unpack_storages(packed) == [StorageStat(**values)]
+
+
+@pytest.mark.parametrize("name", ["id", "ip", "sync_source", "version"])
+def test_a_text_of_a_storage_that_does_not_fit_is_not_cut_to_another(name):
+    storage = dataclasses.replace(narrow(), **{name: "2001:db8::1:23456"})
+
+    with pytest.raises((FastDFSError, ValueError, struct.error)):
+        storage.pack()
 
 
 # --- what a client asks of a storage ------------------------------------------------------------

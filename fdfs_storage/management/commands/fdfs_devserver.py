@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import json
 import logging
 import signal
 import threading
@@ -62,11 +64,8 @@ class Command(BaseCommand):
 
     def _introduce(self, cluster: EmbeddedCluster) -> None:
         self.stdout.write(_("FastDFS for development is running. In the settings:"))
-        self.stdout.write(
-            f'\nFDFS_TRACKERS = {cluster.trackers!r}\nFDFS_BASE_URL = "{cluster.base_url}"\n\n'.replace(
-                "'", '"'
-            )
-        )
+        self.stdout.write(f"\nFDFS_TRACKERS = {json.dumps(cluster.trackers)}")
+        self.stdout.write(f"FDFS_BASE_URL = {json.dumps(cluster.base_url)}\n\n")
         self.stdout.write(_("The files lie in %(folder)s") % {"folder": cluster.data})
         self.stdout.write(_("Ctrl-C stops it."))
         self.stdout.flush()
@@ -94,13 +93,12 @@ def _port(text: str) -> int:
 def _until_signal() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C and a polite kill set."""
     stopped = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_signal: stopped.set()) for number in numbers]
     try:
         yield stopped
     finally:
-        for number, handler in before.items():
+        for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 
 
@@ -118,11 +116,9 @@ def _running(cluster: EmbeddedCluster) -> Iterator[None]:
 
 def _explain(error: OSError) -> str:
     if isinstance(error, PortError) and error.errno == errno.EADDRINUSE:
-        return _(
-            "port %(port)d is taken: choose another for the %(server)s with %(option)s (0: any free one)"
-        ) % {
-            "port": error.port,
-            "server": error.server,
-            "option": _OPTIONS[error.server],
-        }
+        facts = {"port": error.port, "server": error.server, "option": _OPTIONS[error.server]}
+        return (
+            _("port %(port)d is taken: choose another for the %(server)s with %(option)s (0: any free one)")
+            % facts
+        )
     return str(error) if error.filename or not error.strerror else error.strerror

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from fdfs_storage.devserver import EmbeddedCluster
+
+from .wire import Wire
+
+
+@pytest.fixture
+def storage(embedded: EmbeddedCluster) -> Iterator[Wire]:
+    """A connection to the storage."""
+    with Wire(embedded.storage_server.address) as wire:
+        yield wire
+
+
+@pytest.fixture
+def tracker(embedded: EmbeddedCluster) -> Iterator[Wire]:
+    """A connection to the tracker."""
+    with Wire(embedded.trackers[0]) as wire:
+        yield wire
+
+
+@pytest.fixture(autouse=True)
+def _nothing_half_received(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test did to a cluster, no part of an upload is left when it is over."""
+    embedded = request.getfixturevalue("embedded") if "embedded" in request.fixturenames else None
+    yield
+    if embedded:
+        embedded.stop()
+        assert not embedded.data.exists()
