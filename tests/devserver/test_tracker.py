@@ -154,7 +154,7 @@ def test_another_storage_is_unknown(tracker: Wire, other: bytes) -> None:
     assert tracker.ask(LIST_STORAGE, group() + other) == (2, b"")
 
 
-def test_each_tracker_answers(either: EmbeddedCluster) -> None:
+def test_each_tracker_answers() -> None:
     with EmbeddedCluster(trackers=3) as cluster:
         assert len(set(cluster.trackers)) == 3
         for address in cluster.trackers:
