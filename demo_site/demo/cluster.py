@@ -56,7 +56,9 @@ def started(folder: Path) -> EmbeddedCluster:
         return start(folder, Ports(*(port if free(port) else 0 for port in Ports())))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
-            raise
+            # Another process on the folder, say, or a full disk.
+            reason = _("The embedded FastDFS cannot start: %(reason)s.") % {"reason": error.strerror}
+            raise CommandError(reason) from error
         # Somebody took a port between the look and the start.
         return start(folder, ANY)
 

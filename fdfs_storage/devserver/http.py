@@ -29,6 +29,8 @@ _HEAD_BYTES = 16384
 _HEADERS = 100
 _URL_BYTES = range(16, 511)
 _LINGER_BYTES = 65536
+# After these nginx closes the connection.
+_LAST = {HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR}
 
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (/[!-~]*) HTTP/1\.([01])")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
@@ -177,8 +179,8 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
     Raises HttpError 416 for a range that the file does not have. Several ranges get the whole file,
     which RFC 9110 allows.
     """
-    unit, _, ranges = header.partition("=")
-    if unit.strip().lower() != "bytes" or "," in ranges:
+    unit, equals, ranges = header.partition("=")
+    if not equals or unit.strip().lower() != "bytes" or "," in ranges:
         return None
     match = _RANGE.fullmatch(ranges.strip())
     first, last = match.groups() if match else ("", "")
@@ -223,7 +225,7 @@ class HttpServer(Server):
         keeps_alive = True
         while keeps_alive:
             request, response = await self._respond(connection)
-            keeps_alive = request is not None and request.keeps_alive
+            keeps_alive = request is not None and request.keeps_alive and response.status not in _LAST
             try:
                 await _send(connection, request, response, keeps_alive=keeps_alive)
             finally:

@@ -127,7 +127,7 @@ class Connection:
 
     async def send_content(self, head: bytes, content: Content) -> None:
         """Send a head, and part of a file behind it; small ones leave in one packet."""
-        if content.count > _SMALL_BYTES:
+        if not 0 < content.count <= _SMALL_BYTES:
             await self.send(head)
             head = b""
         while left := content.count - content.sent:

@@ -76,6 +76,13 @@ class _Listed:
         return by_id.get(source) or by_ip.get(source)
 
 
+def _dialable(storage: StorageStat) -> bool:
+    try:
+        return bool(storage.address)
+    except ProtocolError:  # one odd record must not hide the others
+        return False
+
+
 class Cluster:
     """The servers of one FastDFS cluster, as seen from the given trackers."""
 
@@ -207,7 +214,7 @@ class Cluster:
     def _list(self, group: str, now: float, known: _Listed | None) -> _Listed:
         """Refresh a group's list; what was known stays good while no tracker answers."""
         try:
-            storages = tuple(self.storages(group))
+            storages = tuple(filter(_dialable, self.storages(group)))
         except FastDFSError as error:
             logger.debug("cannot list the storages of %s: %s", group, error)
             storages = known.storages if known else ()

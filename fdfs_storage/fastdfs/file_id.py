@@ -106,7 +106,9 @@ class FileId:
         if not valid_group(group) or not _NAME.fullmatch(name):
             raise InvalidFileIdError(f"not a FastDFS file id: {text[:200]!r}")
         if not _SHORTEST_NAME <= len(name) <= NAME_BYTES:
-            raise InvalidFileIdError(f"a file name of {len(name)} characters cannot be FastDFS's: {text!r}")
+            raise InvalidFileIdError(
+                f"a file name of {len(name)} characters cannot be FastDFS's: {text[:200]!r}"
+            )
         return cls(group, name)
 
     def __str__(self) -> str:

@@ -73,6 +73,14 @@ def text(field: bytes) -> str:
         raise ProtocolError(f"a text field holds {bytes(field)!r}") from error
 
 
+def fixed(value: str, size: int) -> bytes:
+    """Encode a fixed field; raise InvalidArgumentError for a value that would have to be cut."""
+    encoded = value.encode("ascii")
+    if len(encoded) > size:
+        raise InvalidArgumentError(f"{value!r} does not fit into {size} bytes")
+    return encoded.ljust(size, b"\0")
+
+
 def unpack(layout: struct.Struct, body: bytes, what: str) -> tuple[int, ...]:
     """Unpack a body that must have exactly the layout's length."""
     if len(body) != layout.size:
@@ -179,7 +187,7 @@ class Address(NamedTuple):
         """Read `host`, `host:port`, `[v6]` or `[v6]:port`; raise InvalidArgumentError for anything else."""
         match = _ADDRESS.fullmatch(where.strip())
         port = int(match["port"] or default_port) if match else 0
-        if not match or not 0 < port < 65536:
+        if not match or not 0 < port < 65536 or (match["v6"] and not _is_ipv6(match["v6"])):
             raise InvalidArgumentError(f"not a server address (host:port): {where!r}")
         return cls(match["v6"] or match["host"], port)
 
@@ -187,7 +195,16 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _checked_address(host: str, port: int) -> Address:
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def checked_address(host: str, port: int) -> Address:
+    """Return where a tracker says that a server is; raise ProtocolError for what nobody can dial."""
     try:
         ipaddress.ip_address(host)
     except ValueError as error:
@@ -220,13 +237,13 @@ class Placement:
     """Sent on unchanged as the first byte of the upload (0xFF: the storage chooses)."""
 
     def pack(self, width: Width = Width.NARROW) -> bytes:
-        host = self.address.host.encode("ascii")
+        host = fixed(self.address.host, width)
         return _PLACEMENT[width].pack(pack_group(self.group), host, self.address.port, self.store_path)
 
     @classmethod
     def unpack(cls, body: bytes) -> Placement:
         group, host, port, path = _layout_for(_PLACEMENT, body)
-        return cls(text(group), _checked_address(text(host), port), path)
+        return cls(text(group), checked_address(text(host), port), path)
 
 
 @dataclass(frozen=True)
@@ -237,13 +254,13 @@ class Location:
     address: Address
 
     def pack(self, width: Width = Width.NARROW) -> bytes:
-        host = self.address.host.encode("ascii")
+        host = fixed(self.address.host, width)
         return _LOCATION[width].pack(pack_group(self.group), host, self.address.port)
 
     @classmethod
     def unpack(cls, body: bytes) -> Location:
         group, host, port, _ = _layout_for(_LOCATION, body)
-        return cls(text(group), _checked_address(text(host), port))
+        return cls(text(group), checked_address(text(host), port))
 
 
 class StorageQuery(NamedTuple):
@@ -321,9 +338,7 @@ class FileInfo:
     def pack(self, address_bytes: int = _INFO_ADDRESS_BYTES[0]) -> bytes:
         # The CRC32 travels as a signed 32-bit number extended to 64 bits.
         signed = self.crc32 - (1 << 32) if self.crc32 >> 31 else self.crc32
-        return _INFO.pack(self.size, self.modified, signed) + self.source.encode("ascii").ljust(
-            address_bytes, b"\0"
-        )
+        return _INFO.pack(self.size, self.modified, signed) + fixed(self.source, address_bytes)
 
     @classmethod
     def unpack(cls, body: bytes) -> FileInfo:

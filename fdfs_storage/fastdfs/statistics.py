@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeVar
 
 from .errors import ProtocolError
-from .protocol import Address, Width, text
+from .protocol import Address, Width, checked_address, fixed, text
 
 
 class Status(enum.IntEnum):
@@ -39,30 +39,28 @@ Record = TypeVar("Record")
 
 
 class _Layout(NamedTuple):
-    """Field names in wire order, with their place; `text` fields are NUL-padded strings."""
+    """A record's columns, in wire order: the name and struct's code of each; `…s` is NUL-padded text."""
 
     packer: struct.Struct
-    names: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, *columns: tuple[str, str]) -> _Layout:
-        return cls(
-            struct.Struct(">" + "".join(code for _, code in columns)), tuple(name for name, _ in columns)
-        )
+        return cls(struct.Struct(">" + "".join(code for _, code in columns)), columns)
 
     def read(self, body: bytes) -> list[dict[str, Any]]:
         return [
             {
                 name: text(value) if isinstance(value, bytes) else value
-                for name, value in zip(self.names, row, strict=True)
+                for (name, _), value in zip(self.columns, row, strict=True)
             }
             for row in self.packer.iter_unpack(body)
         ]
 
     def write(self, record: object) -> bytes:
-        values = (getattr(record, name) for name in self.names)
+        values = ((getattr(record, name), code) for name, code in self.columns)
         return self.packer.pack(
-            *(v.encode("ascii") if isinstance(v, str) else v for v in values),
+            *(fixed(value, int(code[:-1])) if code.endswith("s") else value for value, code in values)
         )
 
 
@@ -216,8 +214,8 @@ class StorageStat:
 
     @property
     def address(self) -> Address:
-        """Where it listens, as the tracker names it."""
-        return Address(self.ip, self.port)
+        """Where it listens, as the tracker names it; raises ProtocolError for what nobody can dial."""
+        return checked_address(self.ip, self.port)
 
     @property
     def readable(self) -> bool:

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from tests.demo.process import Demo
+
+
+@pytest.fixture
+def files(settings, cluster):
+    """The project on the cluster under test."""
+    settings.FDFS_TRACKERS = cluster.trackers
+    settings.FDFS_BASE_URL = cluster.base_url or "http://127.0.0.1:8888"
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def demo(data):
+    """Starts demos on a folder of the test's own; ends those that the test did not."""
+    started: list[Demo] = []
+
+    def start(*arguments: str, **environment: str) -> Demo:
+        demo = Demo("--port", "0", "--data", str(data), *arguments, **environment)
+        started.append(demo)
+        return demo
+
+    yield start
+    for each in started:
+        each.kill()
