@@ -15,13 +15,13 @@ from fdfs_storage.devserver import EmbeddedCluster
 
 
 class Ports(NamedTuple):
-    """Those of a real FastDFS with nginx; 0 takes any."""
-
-    tracker_port: int = 22122
-    storage_port: int = 23000
-    http_port: int = 8888
+    tracker_port: int
+    storage_port: int
+    http_port: int
 
 
+# Those of FastDFS's own configuration files, and of its nginx.
+USUAL = Ports(22122, 23000, 8888)
 ANY = Ports(0, 0, 0)
 
 
@@ -53,7 +53,7 @@ def require_base_url() -> None:
 
 def started(folder: Path) -> EmbeddedCluster:
     try:
-        return start(folder, Ports(*(port if free(port) else 0 for port in Ports())))
+        return start(folder, Ports(*(port if free(port) else 0 for port in USUAL)))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             # Another process on the folder, say, or a full disk.
@@ -80,8 +80,8 @@ def free(port: int) -> bool:
 
 def moves(cluster: EmbeddedCluster) -> list[str]:
     """A sentence for each server that could not have its usual port."""
-    names = Ports._make((_("tracker"), _("storage"), _("file server")))
-    pairs = zip(names, Ports(), (cluster.tracker_port, cluster.storage_port, cluster.http_port), strict=True)
+    names = (_("tracker"), _("storage"), _("file server"))
+    pairs = zip(names, USUAL, (cluster.tracker_port, cluster.storage_port, cluster.http_port), strict=True)
     return [
         _("Port %(usual)d is taken, so the %(server)s listens on %(port)d.")
         % {"usual": usual, "server": name, "port": port}

@@ -11,6 +11,7 @@ from django.core.servers.basehttp import (
     WSGIRequestHandler,
     get_internal_wsgi_application,
 )
+from django.test import override_settings
 from django.utils.translation import gettext as _
 
 from demo_site.demo import LOOPBACK
@@ -38,7 +39,9 @@ def refusal(port: int, error: OSError) -> str:
 def serve(server: ThreadedWSGIServer) -> None:
     """Answers requests, static files included, until a signal ends it."""
     server.set_app(StaticFilesHandler(get_internal_wsgi_application()))
-    server.serve_forever()
+    # This is plain HTTP on loopback: a cookie for HTTPS only would never come back.
+    with override_settings(SESSION_COOKIE_SECURE=False, CSRF_COOKIE_SECURE=False):
+        server.serve_forever()
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 # factory-boy calls itself typed, but its declarations are not:
 # mypy: disable-error-code="no-untyped-call"
 
+from functools import lru_cache
+
 from django.core.files.base import ContentFile
 from factory.declarations import Sequence, SubFactory
 from factory.django import DjangoModelFactory
@@ -18,8 +20,13 @@ def numbered(name: str, rounds: int) -> str:
 
 
 def photo_file(number: int) -> "ContentFile[bytes]":
+    return ContentFile(photo_bytes(number), PHOTOS[number % len(PHOTOS)].file_name)
+
+
+@lru_cache(maxsize=32)
+def photo_bytes(number: int) -> bytes:
     name = PHOTOS[number % len(PHOTOS)].file_name
-    return ContentFile(encoded(paint(number), "PNG" if name.endswith(".png") else "JPEG"), name)
+    return encoded(paint(number), "PNG" if name.endswith(".png") else "JPEG")
 
 
 def document_file(number: int) -> "ContentFile[bytes]":

@@ -113,7 +113,8 @@ class Cluster:
         """Return a tracker's answer: the given tracker's, or the first that makes sense.
 
         A refusal counts only when every tracker refuses, since one that just started knows no groups
-        yet. Raises NoServerError when none answers, ServerError when all refuse.
+        yet. Raises NoServerError when none answers, ServerError when all refuse; the error of the one
+        tracker where it was given.
         """
         packet = request(command, body)
 
@@ -124,10 +125,10 @@ class Cluster:
                 raise refusal(reply.status, peer=f"tracker {connection.address}")
             return unpack(reply.body)
 
-        candidates = [tracker] if tracker else self._trackers_in_turn()
-        return self._first_success(
-            "no tracker answers", ((address, exchange) for address in candidates), repeatable=True
-        )
+        if tracker:
+            return self.on(tracker, exchange, repeatable=True)
+        candidates = ((address, exchange) for address in self._trackers_in_turn())
+        return self._first_success("no tracker answers", candidates, repeatable=True)
 
     def _trackers_in_turn(self) -> Iterator[Address]:
         """Begin with the one that answered last, so that a dead one is not dialled each time."""

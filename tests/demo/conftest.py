@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,20 @@ def files(settings, cluster):
 @pytest.fixture
 def data(tmp_path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory) -> Path:
+    """What a demo leaves behind; painting takes its time, and most tests begin after it."""
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    demo = Demo("--port", "0", "--data", str(folder))
+    demo.ready().stop()
+    return folder
+
+
+@pytest.fixture
+def seeded(first_run, data) -> Path:
+    return shutil.copytree(first_run, data)
 
 
 @pytest.fixture

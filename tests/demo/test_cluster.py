@@ -1,12 +1,12 @@
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import pytest
 from django.conf import settings as project
 from django.core.management import CommandError
 
 from demo_site.demo import cluster as embedded
-from demo_site.demo.cluster import Ports, files_in
+from demo_site.demo.cluster import ANY, Ports, files_in
 from fdfs_storage.devserver import EmbeddedCluster
 
 
@@ -17,24 +17,22 @@ def no_cluster(settings):
 
 
 @pytest.fixture
-def busy():
-    """The usual ports, all taken: by this test, or by whoever has them already."""
+def busy(monkeypatch):
+    """The usual ports, all taken."""
     with ExitStack() as stack:
-        for port in Ports():
-            taken = stack.enter_context(socket.socket())
-            with suppress(OSError):
-                taken.bind(("127.0.0.1", port))
-                taken.listen()
-        yield
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in ANY]
+        usual = Ports(*(server.getsockname()[1] for server in taken))
+        monkeypatch.setattr(embedded, "USUAL", usual)
+        yield usual
 
 
-@pytest.mark.usefixtures("no_cluster", "busy")
-def test_servers_whose_usual_port_is_taken_take_another_and_say_so(tmp_path):
+@pytest.mark.usefixtures("no_cluster")
+def test_servers_whose_usual_port_is_taken_take_another_and_say_so(tmp_path, busy):
     with files_in(tmp_path) as notes:
         assert len(notes) == 3
-        assert "Port 22122 is taken, so the tracker listens on " in notes[0]
-        assert not project.FDFS_BASE_URL.endswith(":8888")
-        assert project.FDFS_TRACKERS[0].rpartition(":")[2] in notes[0]
+        port = project.FDFS_TRACKERS[0].rpartition(":")[2]
+        assert notes[0] == f"Port {busy.tracker_port} is taken, so the tracker listens on {port}."
+        assert project.FDFS_BASE_URL.rpartition(":")[2] in notes[2]
 
 
 @pytest.mark.usefixtures("no_cluster", "busy")

@@ -23,6 +23,7 @@ def test_a_first_run_serves_a_gallery_with_ten_pictures_byte_for_byte(demo):
     assert {visitor.bytes(url) for url in images} == painted
 
 
+@pytest.mark.usefixtures("seeded")
 def test_the_printed_password_opens_an_admin_with_its_styles_and_previews(demo):
     running = demo().ready()
     visitor = Visitor(running.site)
@@ -33,6 +34,7 @@ def test_the_printed_password_opens_an_admin_with_its_styles_and_previews(demo):
     assert "--primary" in visitor.page("/static/admin/css/base.css")
 
 
+@pytest.mark.usefixtures("seeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_it_cleanly(demo, number):
     running = demo().ready()
@@ -70,9 +72,7 @@ def test_a_run_interrupted_while_it_paints_is_completed_by_the_next(demo):
 
 
 def test_a_taken_port_is_one_line_before_anything_else_happens(data):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
         refused = Demo("--port", str(port), "--data", str(data))
@@ -83,6 +83,7 @@ def test_a_taken_port_is_one_line_before_anything_else_happens(data):
     assert not data.exists()
 
 
+@pytest.mark.usefixtures("seeded")
 def test_two_demos_do_not_share_a_folder(demo):
     demo().ready()
 
@@ -108,6 +109,7 @@ def test_what_is_no_port_is_refused_by_name(port):
     assert f"not a port: {port}" in refused.finish()
 
 
+@pytest.mark.usefixtures("seeded")
 def test_it_speaks_chinese_but_for_what_scripts_read(demo):
     running = demo(LANGUAGE_CODE="zh-hans").ready()
 
@@ -134,6 +136,7 @@ def test_a_named_cluster_that_is_down_is_one_line(demo):
     assert "Traceback" not in said
 
 
+@pytest.mark.usefixtures("seeded")
 def test_it_works_as_well_without_debugging(demo):
     running = demo(DJANGO_DEBUG="false", DJANGO_SECRET_KEY="only for this test").ready()
     visitor = Visitor(running.site)

@@ -4,11 +4,11 @@ from demo_site.gallery.models import Album, Document, Photo, Sample
 
 
 def test_a_photo_is_called_by_the_best_name_it_has():
-    image = "group1/M00/00/00/fwAAAWk.jpg"
+    named = {"image": "group1/M00/00/00/a.jpg", "width": 3, "height": 2}
 
-    assert str(Photo(title="荷塘", caption="Lotus", image=image)) == "荷塘"
-    assert str(Photo(caption="Lotus", image=image)) == "Lotus"
-    assert str(Photo(image=image)) == image
+    assert str(Photo(title="荷塘", caption="Lotus", **named)) == "荷塘"
+    assert str(Photo(caption="Lotus", **named)) == "Lotus"
+    assert str(Photo(**named)) == "group1/M00/00/00/a.jpg"
     assert str(Photo()) == "untitled photo"
 
 

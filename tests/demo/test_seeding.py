@@ -23,9 +23,10 @@ def interrupted(monkeypatch):
         saved.append(name)
         return save(storage, name, content)
 
-    with monkeypatch.context() as patch, pytest.raises(UnpluggedError):
+    with monkeypatch.context() as patch:
         patch.setattr(FastDFSStorage, "_save", failing)
-        seed()
+        with pytest.raises(UnpluggedError):
+            seed()
 
 
 def ids():

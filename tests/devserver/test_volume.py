@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fdfs_storage.devserver import volume as volume_module
 from fdfs_storage.devserver.daemons import Storage
 from fdfs_storage.devserver.refusal import RefusedError
 from fdfs_storage.devserver.volume import Rotation, Space, Volume
@@ -140,23 +139,32 @@ def test_one_folder_has_one_cluster(volume: Volume, tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_name_is_never_given_twice(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volume_module.secrets, "randbits", lambda bits: 7)
-    monkeypatch.setattr(volume_module.secrets, "randbelow", lambda below: 7)
-    monkeypatch.setattr(volume, "rotation", Rotation(names_each=1 << 20))
-    keep(volume, b"first")
-    taken = [path.read_bytes() for path in volume.files()]
-    clashes = 0
+class Repetitive(Volume):
+    """A volume whose dice fall the same way many times."""
 
-    # The time is part of the name: a clash needs the same second.
-    while not clashes:
-        try:
-            keep(volume, b"first")
-        except RefusedError as error:
-            clashes += error.status == 17
+    repetitions = 0
 
-    assert clashes == 1
-    assert [path.read_bytes() for path in volume.files()][: len(taken)] == taken
+    def name_for(self, *facts: int | str) -> FileId:
+        self.repetitions -= 1
+        return self.taken if self.repetitions >= 0 else super().name_for(*facts)
+
+
+@pytest.mark.parametrize(("repetitions", "given"), [(1, True), (9, True), (10, False)])
+def test_a_taken_name_is_not_given_again(tmp_path: Path, repetitions: int, given: bool) -> None:
+    volume = Repetitive(tmp_path)
+    volume.open()
+    volume.taken = keep(volume, b"first")
+    volume.repetitions = repetitions
+
+    if given:
+        assert keep(volume, b"second") != volume.taken
+    else:
+        with pytest.raises(RefusedError):
+            keep(volume, b"second")
+
+    assert volume.path_of(str(volume.taken)).read_bytes() == b"first"
+    assert len(list(volume.files())) == 1 + given
+    volume.close()
 
 
 def test_a_disk_error_in_the_middle_is_answered_and_leaves_nothing(volume: Volume) -> None:
