@@ -18,7 +18,7 @@ env = environ.Env()
 
 def given(name: str) -> bool:
     """A variable left empty, as compose files leave it, counts as not given."""
-    return bool(env.str(name, default=""))
+    return bool(env.ENVIRON.get(name))
 
 
 def comma_list(name: str) -> list[str]:
@@ -30,7 +30,8 @@ def comma_list(name: str) -> list[str]:
 DEBUG = env.bool("DJANGO_DEBUG") if given("DJANGO_DEBUG") else True
 
 if given("DJANGO_SECRET_KEY"):
-    SECRET_KEY = env.str("DJANGO_SECRET_KEY")
+    # As it stands: env.str() would take a leading $ for the name of another variable.
+    SECRET_KEY = env.ENVIRON["DJANGO_SECRET_KEY"]
 elif DEBUG:
     SECRET_KEY = get_random_string(50)
 else:

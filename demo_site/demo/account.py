@@ -20,12 +20,12 @@ class Account(NamedTuple):
 
 def admin_account(file: Path) -> Account:
     """The demo's administrator, made on the first run; a password that somebody changed is left alone."""
-    users = get_user_model()._default_manager
-    user = users.filter(**{get_user_model().USERNAME_FIELD: USERNAME}).first()
+    users = get_user_model().objects
+    user = users.filter(username=USERNAME).first()
     password = kept(file)
     if user is None:
         password = password or keep(file, get_random_string(16))
-        get_user_model()._default_manager.create_superuser(USERNAME, password=password)
+        users.create_superuser(USERNAME, password=password)
         return Account(USERNAME, password)
     return Account(USERNAME, password if password and user.check_password(password) else None)
 

@@ -2,6 +2,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 from tests.demo.process import Demo
 
@@ -45,3 +46,10 @@ def demo(data):
     yield start
     for each in started:
         each.kill()
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """A request leaves its language behind in the thread: not beyond the test that made it."""
+    with translation.override("en"):
+        yield

@@ -102,13 +102,13 @@ class Visitor:
         jar = urllib.request.HTTPCookieProcessor(self.cookies)
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), jar)
 
-    def bytes(self, url: str, form: dict[str, str] | None = None) -> bytes:
+    def fetch(self, url: str, form: dict[str, str] | None = None) -> bytes:
         body = urllib.parse.urlencode(form).encode() if form else None
         with self._opener.open(urllib.parse.urljoin(self.site, url), body, timeout=30) as answer:
             return answer.read()
 
     def page(self, url: str, form: dict[str, str] | None = None) -> str:
-        return self.bytes(url, form).decode()
+        return self.fetch(url, form).decode()
 
     def log_in(self, username: str, password: str) -> str:
         self.page("/admin/login/")

@@ -20,7 +20,7 @@ def test_a_first_run_serves_a_gallery_with_ten_pictures_byte_for_byte(demo):
 
     painted = {photo_file(number).read() for number in range(len(PHOTOS))}
     assert len(images) == 10
-    assert {visitor.bytes(url) for url in images} == painted
+    assert {visitor.fetch(url) for url in images} == painted
 
 
 @pytest.mark.usefixtures("seeded")
@@ -57,7 +57,7 @@ def test_a_restart_finds_everything_as_it_was(demo):
     assert second.password == first.password
     assert not any("Painting" in line for line in second.lines)
     assert paths(visitor.images()) == paths(images)
-    assert visitor.bytes(visitor.images()[0]) in {photo_file(number).read() for number in range(len(PHOTOS))}
+    assert visitor.fetch(visitor.images()[0]) in {photo_file(number).read() for number in range(len(PHOTOS))}
 
 
 def test_a_run_interrupted_while_it_paints_is_completed_by_the_next(demo):

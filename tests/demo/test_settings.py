@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ print(json.dumps({name: getattr(s, name) for name in dir(s) if name.isupper()}, 
 """
 
 
-def loaded(**given):
+def loaded(folder=PROJECT, **given):
     command = [sys.executable, "-c", SHOW]
-    done = subprocess.run(command, cwd=PROJECT, env=environ(**given), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environ(**given), capture_output=True, text=True)
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr.splitlines()[-1]
 
 
@@ -57,6 +58,20 @@ def test_djangos_own_variables_are_read():
     assert settings["DATABASES"]["default"]["NAME"] == "/tmp/other.sqlite3"
     assert settings["ALLOWED_HOSTS"] == ["a.example.com", "b.example.com"]
     assert (settings["LANGUAGE_CODE"], settings["TIME_ZONE"]) == ("zh-hans", "Asia/Shanghai")
+
+
+def test_a_file_beside_manage_py_is_read_and_the_environment_wins(tmp_path, monkeypatch):
+    shutil.copytree(PROJECT / "demo_site", tmp_path / "demo_site")
+    Path(tmp_path, ".env").write_text("FDFS_GROUP=group1\nFDFS_POOL_SIZE=3\n")
+    monkeypatch.setattr("tests.demo.process.BLANK", {})
+
+    settings = loaded(tmp_path, FDFS_GROUP="group9", PYTHONPATH=str(tmp_path))
+
+    assert (settings["FDFS_GROUP"], settings["FDFS_POOL_SIZE"]) == ("group9", 3)
+
+
+def test_a_key_is_taken_as_it_is():
+    assert loaded(DJANGO_SECRET_KEY="$ecret")["SECRET_KEY"] == "$ecret"
 
 
 def test_a_key_is_made_up_only_while_debugging():

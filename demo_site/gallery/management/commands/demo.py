@@ -58,7 +58,7 @@ class Command(BaseCommand):
     def plant(self) -> None:
         if not missing():
             return
-        self.say(_("Painting the sample photos and putting them into FastDFS …"))
+        self.say(_("Painting the sample photos and putting them into FastDFS."))
         try:
             seed()
         except FastDFSError as error:

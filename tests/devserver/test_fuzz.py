@@ -1,0 +1,188 @@
+"""Whatever bytes come, there is an answer or an end, and the next client is served."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from fdfs_storage.devserver import EmbeddedCluster
+from fdfs_storage.devserver.daemons import STORAGE_COMMANDS, TRACKER_COMMANDS, Storage, Tracker
+from fdfs_storage.devserver.http import HttpError, byte_range, content_type, respond
+from fdfs_storage.devserver.refusal import RefusedError
+from fdfs_storage.devserver.replies import Request
+from fdfs_storage.devserver.volume import Volume
+from fdfs_storage.fastdfs.protocol import Header
+
+from .wire import Wire, download, group, packet, upload
+
+fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+STATUSES = {0, 2, 21, 22, 28}
+COMMANDS = st.one_of(st.sampled_from([*STORAGE_COMMANDS, *TRACKER_COMMANDS]), st.integers(0, 255))
+
+NAMES = st.one_of(
+    st.binary(max_size=200),
+    st.builds(
+        lambda parts: b"/".join(parts),
+        st.lists(
+            st.sampled_from([b"M00", b"M01", b"00", b"0a", b"FF", b"..", b".", b"\0", b"", b"x" * 34]),
+            max_size=6,
+        ),
+    ),
+)
+BODIES = st.one_of(
+    st.binary(max_size=300),
+    st.builds(lambda name: group() + name, NAMES),
+    st.builds(
+        lambda name, offset, count: struct.pack(">qq", offset, count) + group() + name,
+        NAMES,
+        *[st.integers(-(2**63), 2**63 - 1)] * 2,
+    ),
+    st.builds(
+        lambda path, size, ext, content: struct.pack(">Bq6s", path, size, ext) + content,
+        st.integers(0, 255),
+        st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 20),
+        st.binary(max_size=6),
+        st.binary(max_size=20),
+    ),
+)
+
+
+def outcome_of(function: Callable[..., Any], *arguments: object) -> tuple[int, Any]:
+    """Call it; return 0 and its result, or the status of its refusal and None."""
+    try:
+        return 0, function(*arguments)
+    except (RefusedError, HttpError) as error:
+        return error.status, None
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Volume]:
+    volume = Volume(tmp_path_factory.mktemp("fuzz"))
+    volume.open()
+    (volume.data / "outside").write_text("no name leads here")
+    yield volume
+    volume.close()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[EmbeddedCluster]:
+    with EmbeddedCluster(timeout=0.2) as cluster:
+        yield cluster
+
+
+@fuzz
+@given(COMMANDS, BODIES, st.integers(0, 255))
+def test_a_storage_answers_anything(volume: Volume, command: int, body: bytes, status: int) -> None:
+    reply = Storage(volume).answer(command, body, status)
+
+    assert reply.status in STATUSES
+    assert reply.status == 0 or reply.head() == struct.pack(">qBB", 0, 100, reply.status)
+    reply.close()
+
+
+@fuzz
+@given(COMMANDS, BODIES, st.integers(0, 255))
+def test_a_tracker_answers_anything(volume: Volume, command: int, body: bytes, status: int) -> None:
+    assert Tracker(Storage(volume)).answer(command, body, status).status in {0, 2, 22}
+
+
+@fuzz
+@given(COMMANDS, BODIES, st.integers(-(2**63), 2**63 - 1))
+def test_a_storage_decides_by_the_first_piece(volume: Volume, command: int, body: bytes, length: int) -> None:
+    storage = Storage(volume)
+    expected = storage.expects(Header(length, command))
+    if expected is not None and expected <= len(body):
+        outcome = storage.begin(Request(Header(length, command), body[:expected]))
+
+        reply = outcome if hasattr(outcome, "status") else outcome.finish()
+        assert reply.status in STATUSES
+        reply.close()
+
+
+@fuzz
+@given(NAMES)
+@example(b"M00/00/00/../outside")
+@example(b"M00/../outside\0" + b"x" * 34)
+@example(b"00/00/../outside")
+def test_no_name_leads_out_of_the_folders(volume: Volume, name: bytes) -> None:
+    status, path = outcome_of(volume.find, name)
+
+    assert status in {0, 2, 22}
+    assert not path or path.resolve().parent.parent.parent == volume.data.resolve()
+
+
+@fuzz
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.builds(lambda url: b"GET /" + url + b" HTTP/1.1\r\nHost: x\r\n\r\n", NAMES),
+    )
+)
+def test_http_answers_anything(volume: Volume, head: bytes) -> None:
+    _, response = respond(volume, head)
+
+    assert response.status in {400, 404, 405, 200}
+    response.head(keeps_alive=True)
+    response.close()
+
+
+@fuzz
+@given(
+    st.text(max_size=30) | st.from_regex(r"bytes=\d{0,22}-\d{0,22}", fullmatch=True), st.integers(0, 2**63)
+)
+def test_a_range_lies_within_the_file(header: str, size: int) -> None:
+    status, part = outcome_of(byte_range, header, size)
+
+    assert status in {0, 416}
+    assert not part or (part[0] >= 0 and part[1] > 0 and sum(part) <= size)
+
+
+@fuzz
+@given(st.text(max_size=40))
+def test_every_name_has_a_type(name: str) -> None:
+    assert content_type(name).isascii()
+
+
+@settings(fuzz, max_examples=60)
+@given(
+    st.lists(st.one_of(st.binary(max_size=40), st.builds(packet, COMMANDS, BODIES)), max_size=4),
+    st.sampled_from(["tracker", "storage", "http"]),
+)
+@example([b"\xff" * 4096], "storage")
+@example([packet(14, download(b"x" * 40), length=2**62)], "storage")
+@example([packet(11, upload(b"x"), length=2**63 - 1)], "storage")
+@example([b"\0" * 300_000], "tracker")
+@example([b"GET / HTTP/1.1\r\n" * 4000], "http")
+def test_no_bytes_kill_a_server(cluster: EmbeddedCluster, sent: list[bytes], where: str) -> None:
+    server = {
+        "tracker": cluster.tracker_servers[0],
+        "storage": cluster.storage_server,
+        "http": cluster.http_server,
+    }[where]
+    with Wire(server.address) as wire:
+        try:
+            for piece in sent:
+                wire.sendall(piece)
+        except OSError:  # the server has had enough
+            pass
+
+    with Wire(cluster.trackers[0]) as tracker, Wire(cluster.storage_server.address) as storage:
+        assert tracker.lives()
+        assert storage.lives()
+    assert b" 400 " in get(cluster)
+
+
+def get(cluster: EmbeddedCluster) -> bytes:
+    with Wire(cluster.http_server.address) as wire:
+        wire.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        return wire.read(20)
+
+
+def test_nothing_of_all_that_is_left(volume: Volume) -> None:
+    assert not list(Path(volume.data / ".incoming").iterdir())
