@@ -107,12 +107,30 @@ def test_the_name_can_be_read_back_from_the_path(name):
     assert unquote(path) == "/" + name.replace("\\", "/").lstrip("/")
 
 
-@pytest.mark.parametrize(
-    "name", ["../admin/", "a/../../admin/", "..\\admin\\", "group1/../../..", "./../admin/"]
-)
+CLIMBING = ["..", "../admin/", "a/../../admin/", "..\\admin\\", "group1/../../..", "./../admin/", "/..//../x"]
+
+
+@pytest.mark.parametrize("name", CLIMBING)
 def test_dot_segments_do_not_lead_out_of_the_base(name):
     url = public_url("https://shop.example/media", name)
 
     visited = urljoin("https://shop.example/", urlsplit(url).path)  # what a browser makes of it
 
     assert visited.startswith("https://shop.example/media/")
+
+
+@pytest.mark.parametrize("name", CLIMBING)
+def test_nor_do_they_at_a_server_that_decodes_before_it_resolves_them(name):
+    url = public_url("https://shop.example/media", name)
+
+    served = urljoin("https://shop.example/", unquote(urlsplit(url).path))  # as nginx does, %2F included
+
+    assert served.startswith("https://shop.example/media/")
+
+
+@patient
+@given(st.text("./\\%2eE a"))
+def test_no_mixture_of_dots_and_slashes_leads_out_of_the_base(name):
+    path = urlsplit(public_url("https://shop.example/media", name)).path
+
+    assert urljoin("https://shop.example/", path).startswith("https://shop.example/media/")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdfs_storage.fastdfs.errors import FastDFSError, ProtocolError
-from fdfs_storage.fastdfs.protocol import Address
+from fdfs_storage.fastdfs.protocol import Address, Width
 from fdfs_storage.fastdfs.statistics import GroupStat, Status, StorageStat, unpack_groups, unpack_storages
 
 from .recordings import ADDRESSES, PORT, RECORDINGS, recorded, replies
@@ -348,6 +348,7 @@ def test_arbitrary_bytes_are_read_or_refused(body, unpack):
 
 # --- recordings of a real cluster ---------------------------------------------------------------
 
+WIDTHS = {"narrow": Width.NARROW, "wide": Width.WIDE}
 RECORDED_RELEASE = {"narrow": "6.15+ narrow", "wide": "6.13.1-6.14 and wide"}
 
 
@@ -428,11 +429,11 @@ def test_one_storage_asked_for_by_id_is_the_one_of_the_list(recording):
     assert alone.join_time == unpack_storages(recorded(recording, "tr_list_storage").answer)[1].join_time
 
 
-@pytest.mark.parametrize("case", ["tr_list_storage", "tr_list_storage_id"])
-def test_recorded_narrow_storages_are_packed_to_the_recorded_bytes(case):
-    answer = recorded("narrow", case).answer
+@replies(92)
+def test_recorded_storages_are_packed_to_the_recorded_bytes(exchange):
+    storages = unpack_storages(exchange.answer)
 
-    assert b"".join(storage.pack() for storage in unpack_storages(answer)) == answer
+    assert b"".join(storage.pack(WIDTHS[exchange.recording]) for storage in storages) == exchange.answer
 
 
 def test_both_recordings_tell_the_same_of_one_storage():
@@ -469,11 +470,37 @@ def test_a_group_is_packed_by_the_offsets_and_read_back(values):
 
 @patient
 @given(any_values(storage_columns("6.15+ narrow")))
-def test_a_storage_is_packed_by_the_offsets_and_read_back(values):
+def test_a_narrow_storage_is_packed_by_the_offsets_and_read_back(values):
     packed = StorageStat(**values).pack()
 
     assert packed == record(storage_columns("6.15+ narrow"), 487, values)
     assert unpack_storages(packed) == [StorageStat(**values)]
+
+
+@patient
+@given(any_values(storage_columns("6.13.1-6.14 and wide")))
+def test_a_wide_storage_is_packed_by_the_offsets_and_read_back(values):
+    packed = StorageStat(**values).pack(Width.WIDE)
+
+    assert packed == record(storage_columns("6.13.1-6.14 and wide"), 517, values)
+    assert unpack_storages(packed) == [StorageStat(**values)]
+
+
+@pytest.mark.parametrize(
+    "ip", ["2001:db8::21", "2001:db8::1:2345", "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.25"]
+)
+def test_a_wide_storage_has_room_for_every_address(ip):
+    storage = dataclasses.replace(narrow(), ip=ip)
+
+    assert unpack_storages(storage.pack(Width.WIDE)) == [storage]
+
+
+def test_a_group_name_that_does_not_fit_is_not_cut_to_another():
+    columns = group_columns("6.13.1 and later")
+    (group,) = unpack_groups(record(columns, 113, filled(columns, 0)))
+
+    with pytest.raises((FastDFSError, ValueError, struct.error)):
+        dataclasses.replace(group, name="g" * 18).pack()
 
 
 @pytest.mark.parametrize("name", ["id", "ip", "sync_source", "version"])
