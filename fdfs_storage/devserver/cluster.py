@@ -26,7 +26,7 @@ class EmbeddedCluster:
 
     Without `data` the files live in a temporary folder that `stop()` removes. Port 0 is any free port;
     several trackers on a fixed port take the ports that follow it. A cluster that was stopped starts
-    again on the same ports, with the same data.
+    again on the same ports. A client that leaves a request unfinished is dropped after `timeout` seconds.
     """
 
     trackers: list[str]

@@ -134,14 +134,13 @@ async def _send(connection: Connection, reply: Reply) -> None:
 
 
 def _log(what: str, connection: Connection, command: int, reply: Reply, seconds: float) -> None:
-    name = Command(command).name if command in Command._value2member_map_ else f"command {command}"
     size = reply.content.sent if reply.content else len(reply.body)
-    logger.info(
-        "%s %s %s: status %d, %d bytes, %.1f ms",
-        what,
-        connection.peer,
-        name,
-        reply.status,
-        size,
-        seconds * 1000,
-    )
+    facts = (what, connection.peer, _name(command), reply.status, size, seconds * 1000)
+    logger.info("%s %s %s: status %d, %d bytes, %.1f ms", *facts)
+
+
+def _name(command: int) -> str:
+    try:
+        return Command(command).name
+    except ValueError:
+        return f"command {command}"

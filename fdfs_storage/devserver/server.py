@@ -106,8 +106,8 @@ class Server(abc.ABC):
             sock, (host, port) = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # the client has gone
             return
-        except OSError:  # too many open files, say: there is no point in trying again at once
-            logger.exception("the %s cannot accept a connection", self._what)
+        except OSError as error:  # too many open files, say: there is no point in trying again at once
+            logger.warning("the %s cannot accept a connection: %s", self._what, error)
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._listener)
             loop.call_later(_ACCEPT_PAUSE_SECONDS, self._resume)

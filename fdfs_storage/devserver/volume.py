@@ -139,9 +139,10 @@ class Volume:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
-            raise BlockingIOError(
-                error.errno, f"another embedded cluster keeps its files in {self.base}"
-            ) from error
+            if not isinstance(error, BlockingIOError):
+                raise
+            reason = f"another embedded cluster keeps its files in {self.base}"
+            raise BlockingIOError(error.errno, reason) from error
         self._lock = lock
 
     def _recall(self) -> None:

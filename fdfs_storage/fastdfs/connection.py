@@ -82,7 +82,6 @@ class Connection:
         self._early = memoryview(b"")
         # A client that is dropped takes its idle connections along; that is no leak to warn about.
         self._dropped = weakref.finalize(self, sock.close)
-        self._dropped.atexit = False
 
     @classmethod
     def open(cls, address: Address, timeout: float) -> Connection:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from ipaddress import IPv4Address
 
-from .errors import InvalidFileIdError
+from .errors import InvalidArgumentError, InvalidFileIdError
 
 GROUP_BYTES = 16
 EXTENSION_BYTES = 6
@@ -31,6 +31,7 @@ _TAIL_BYTES = 7
 _SHORTEST_NAME = 38
 
 _GROUP = re.compile(r"[A-Za-z0-9]{1,16}")
+# The last of the 27 characters has two bits to spare, which nobody checks, FastDFS included.
 _NAME = re.compile(r"M[0-9A-F]{2}(?:/[0-9A-F]{2}){2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]*")
 _EXTENSION = re.compile(r"[A-Za-z0-9._-]{0,6}")
 
@@ -101,7 +102,7 @@ class FileId:
 
     @classmethod
     def parse(cls, text: str) -> FileId:
-        """Read an id from text; raise InvalidFileIdError for anything that no storage can have issued."""
+        """Read an id from text; raise InvalidFileIdError for what has not the shape of one."""
         group, _, name = text.partition("/")
         if not valid_group(group) or not _NAME.fullmatch(name):
             raise InvalidFileIdError(f"not a FastDFS file id: {text[:200]!r}")
@@ -183,9 +184,15 @@ def stem(
     `source` is a dotted IPv4 address or a decimal server id, `created` unix seconds, `random_bits`
     23 bits that keep equal uploads of one second apart.
     """
-    raw = int(source).to_bytes(4, "little") if source.isdecimal() else IPv4Address(source).packed
+    raw = _server_id(source) if source.isdecimal() else IPv4Address(source).packed
     field = _size_field(size, random_bits, appender)
     return base64.urlsafe_b64encode(_PAYLOAD.pack(raw, created, field, crc32)).decode("ascii")[:-1]
+
+
+def _server_id(source: str) -> bytes:
+    if not 0 < int(source) <= _HIGHEST_SERVER_ID:
+        raise InvalidArgumentError(f"not a server id (1-{_HIGHEST_SERVER_ID}): {source}")
+    return int(source).to_bytes(4, "little")
 
 
 def _size_field(size: int, random_bits: int, appender: bool) -> int:

@@ -14,9 +14,7 @@ def public_url(base_url: str, name: str) -> str:
     `name` may be any text: it always ends up as a quoted path below the base, whatever it looks
     like, so that no row can smuggle in a scheme or a host.
     """
-    path = name.replace("\\", "/").lstrip("/")
-    # Browsers resolve `..`, encoded or not, against the base; within one segment they leave it alone.
-    climbs = not {".", ".."}.isdisjoint(path.split("/"))
-    segment = path if "/" in path else f"{path}/"
-    quoted = quote(segment, safe="", errors="replace") if climbs else quote(path, _SAFE, errors="replace")
-    return f"{base_url.rstrip('/')}/{quoted}"
+    # Browsers and servers resolve `..`, encoded or not; no id has such a segment.
+    segments = name.replace("\\", "/").lstrip("/").split("/")
+    path = "/".join(segment for segment in segments if segment not in (".", ".."))
+    return f"{base_url.rstrip('/')}/{quote(path.lstrip('/'), _SAFE, errors='replace')}"

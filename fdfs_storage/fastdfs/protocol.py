@@ -54,6 +54,7 @@ class Width(enum.IntEnum):
 
 
 STORE_PATH_ANY = 0xFF
+_LAST_SECOND = 253_402_300_799  # of the year 9999, the last that Python and Django can tell
 _HEADER = struct.Struct(">qBB")
 HEADER_BYTES = _HEADER.size
 _LENGTH = struct.Struct(">q")
@@ -75,10 +76,9 @@ def text(field: bytes) -> str:
 
 def fixed(value: str, size: int) -> bytes:
     """Encode a fixed field; raise InvalidArgumentError for a value that would have to be cut."""
-    encoded = value.encode("ascii")
-    if len(encoded) > size:
-        raise InvalidArgumentError(f"{value!r} does not fit into {size} bytes")
-    return encoded.ljust(size, b"\0")
+    if len(value) > size or not value.isascii():
+        raise InvalidArgumentError(f"{value!r} does not fit into {size} ASCII characters")
+    return value.encode("ascii").ljust(size, b"\0")
 
 
 def unpack(layout: struct.Struct, body: bytes, what: str) -> tuple[int, ...]:
@@ -133,6 +133,13 @@ def unpack_group(field: bytes) -> str:
     if len(field) != GROUP_BYTES:
         raise ProtocolError(f"a group field of {len(field)} bytes instead of {GROUP_BYTES}")
     return text(field)
+
+
+def _checked_group(field: bytes) -> str:
+    group = unpack_group(field)
+    if not valid_group(group):
+        raise ProtocolError(f"the tracker names the group {group!r}, which no group can be called")
+    return group
 
 
 class FileQuery(NamedTuple):
@@ -206,9 +213,11 @@ def _is_ipv6(host: str) -> bool:
 def checked_address(host: str, port: int) -> Address:
     """Return where a tracker says that a server is; raise ProtocolError for what nobody can dial."""
     try:
-        ipaddress.ip_address(host)
+        zone = getattr(ipaddress.ip_address(host), "scope_id", None)
     except ValueError as error:
         raise ProtocolError(f"the tracker names the server {host!r}, which is no address") from error
+    if zone is not None:  # a zone is this machine's own, so no tracker can know it
+        raise ProtocolError(f"the tracker names the server {host!r}, an address with a zone")
     if not 0 < port < 65536:
         raise ProtocolError(f"the tracker names port {port} of {host}")
     return Address(host, port)
@@ -243,7 +252,7 @@ class Placement:
     @classmethod
     def unpack(cls, body: bytes) -> Placement:
         group, host, port, path = _layout_for(_PLACEMENT, body)
-        return cls(text(group), checked_address(text(host), port), path)
+        return cls(_checked_group(group), checked_address(text(host), port), path)
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,7 @@ class Location:
     @classmethod
     def unpack(cls, body: bytes) -> Location:
         group, host, port, _ = _layout_for(_LOCATION, body)
-        return cls(text(group), checked_address(text(host), port))
+        return cls(_checked_group(group), checked_address(text(host), port))
 
 
 class StorageQuery(NamedTuple):
@@ -347,6 +356,8 @@ class FileInfo:
         size, modified, crc32 = _INFO.unpack_from(body)
         if size < 0:
             raise ProtocolError(f"the storage says that the file has {size} bytes")
+        if not 0 <= modified <= _LAST_SECOND:
+            raise ProtocolError(f"the storage says that the file is of the second {modified}")
         return cls(size, modified, crc32 & 0xFFFFFFFF, text(body[_INFO.size :]))
 
 

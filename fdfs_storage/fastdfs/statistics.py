@@ -1,7 +1,8 @@
 """The tracker's records about groups and storages, in the layouts of every release from 5.x to 6.16.
 
-A list is a run of records of one length, and no two lengths divide the same reply (PROTOCOL, sections
-4.2 and 4.3), so the length of the body names the release's layout. Part of the wire protocol, like
+A list is a run of records of one length, and the length of the body names the release's layout: of up
+to 32 storages no two layouts have the same length, of groups only multiples of 105 (PROTOCOL, sections
+4.2 and 4.3). Part of the wire protocol, like
 `protocol`, but with a reason of its own to change: each release of FastDFS may add a layout.
 """
 

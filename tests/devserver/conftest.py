@@ -25,9 +25,12 @@ def tracker(embedded: EmbeddedCluster) -> Iterator[Wire]:
 
 @pytest.fixture(autouse=True)
 def _nothing_half_received(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever a test did to a cluster, no part of an upload is left when it is over."""
-    embedded = request.getfixturevalue("embedded") if "embedded" in request.fixturenames else None
+    """Whatever a test did to the storage, no part of an upload is left when that has stopped."""
+    if "embedded" not in request.fixturenames:
+        yield
+        return
+    embedded: EmbeddedCluster = request.getfixturevalue("embedded")
     yield
-    if embedded:
-        embedded.stop()
-        assert not embedded.data.exists()
+    embedded.storage_server.stop()
+    incoming = embedded.data / "data" / ".incoming"
+    assert not incoming.exists() or not list(incoming.iterdir())

@@ -41,7 +41,8 @@ def test_a_file_is_uploaded_downloaded_and_deleted(
     file_id = tool("upload_file", sent).stdout.strip()
 
     path = embedded.volume.path_of(file_id)
-    assert path and path.read_bytes() == sent.read_bytes()
+    assert path is not None
+    assert path.read_bytes() == sent.read_bytes()
     assert tool("download_file", file_id, received).returncode == 0
     assert received.read_bytes() == sent.read_bytes()
     assert tool("download_file", file_id, part, 100, 50).returncode == 0

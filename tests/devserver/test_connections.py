@@ -8,7 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from fdfs_storage.devserver import EmbeddedCluster
+from fdfs_storage.devserver.daemon_server import DaemonServer
+from fdfs_storage.devserver.replies import Reply, Request
+from fdfs_storage.devserver.sockets import LoopThread
+from fdfs_storage.fastdfs.protocol import Header
 
+from . import scripts
 from .wire import ACTIVE_TEST, DOWNLOAD, QUIT, STORE, UPLOAD, Wire, download, packet, upload
 
 DAEMONS = pytest.mark.parametrize("daemon", ["tracker", "storage"])
@@ -147,3 +152,59 @@ def test_a_request_may_come_byte_by_byte(storage: Wire) -> None:
         storage.sendall(bytes([byte]))
 
     assert storage.read_answer().status == 0
+
+
+def test_a_server_out_of_descriptors_serves_again_when_it_has_some() -> None:
+    assert scripts.run(DESCRIPTORS) == ["refused: True", "served: True"]
+
+
+DESCRIPTORS = """
+import logging, os, resource, threading
+from fdfs_storage.devserver import EmbeddedCluster
+from tests.devserver.wire import ACTIVE_TEST, Wire, packet
+
+warned = threading.Event()
+handler = logging.Handler()
+handler.emit = lambda record: warned.set()
+logging.getLogger("fdfs_storage.devserver").addHandler(handler)
+
+with EmbeddedCluster() as cluster:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Wire(cluster.trackers[0]) as first:
+        first.lives()
+        spare = os.dup(0)
+        os.close(spare)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (spare + 1, hard))
+        with Wire(cluster.trackers[0]) as second:  # takes the last descriptor
+            second.sendall(packet(ACTIVE_TEST))
+            print("refused:", warned.wait(20))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            print("served:", second.read_answer() == (0, b""))
+"""
+
+
+class Broken:
+    """A daemon with a fault of its own."""
+
+    def expects(self, header: Header) -> int:
+        return header.length
+
+    def begin(self, request: Request) -> Reply:
+        raise ZeroDivisionError
+
+    def closes_after(self, reply: Reply) -> bool:
+        return False
+
+
+def test_a_fault_of_our_own_is_logged_and_ends_one_connection(caplog: pytest.LogCaptureFixture) -> None:
+    loop = LoopThread("broken")
+    server = DaemonServer("tracker", Broken(), loop, "127.0.0.1", 0, timeout=60)
+    server.start()
+    for _ in range(2):
+        with Wire(server.address) as wire:
+            wire.sendall(packet(ACTIVE_TEST))
+            assert wire.ends()
+    server.stop()
+    loop.stop()
+
+    assert [record.message for record in caplog.records] == ["the tracker failed a client"] * 2

@@ -6,12 +6,15 @@ import http.client
 import select
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
 
 from fdfs_storage.devserver import EmbeddedCluster
+from fdfs_storage.devserver.http import respond
+from fdfs_storage.devserver.volume import Volume
 from fdfs_storage.fastdfs.file_id import FileId
 
 from .wire import DELETE, Wire, group
@@ -368,3 +371,25 @@ def test_a_download_name_is_made_safe(browser: Browser, url: str, wanted: str, t
 @pytest.mark.parametrize("query", ["?filename=%FF%FE", "?filename=", "?attname=x", "?&&=&filename", "?%"])
 def test_other_queries_do_no_harm(browser: Browser, url: str, query: str) -> None:
     assert browser.get(url + query).status == 200
+
+
+# --- a disk that fails --------------------------------------------------------------------------
+
+
+class Haunted(Volume):
+    """A volume that finds what is not there."""
+
+    found = Path()
+
+    def find(self, name: bytes, *, folder: int = 22) -> Path:
+        return self.found
+
+
+@pytest.mark.parametrize(("found", "status"), [("gone", 404), ("x" * 300, 500)], ids=["gone", "broken"])
+def test_a_file_that_fails_meanwhile_is_an_answer_too(tmp_path: Path, found: str, status: int) -> None:
+    volume = Haunted(tmp_path)
+    volume.found = tmp_path / found
+
+    _, response = respond(volume, b"GET /group1/M00/00/00/" + b"x" * 34 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert response.status == status

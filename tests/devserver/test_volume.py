@@ -202,6 +202,17 @@ def test_a_file_that_cannot_be_deleted_is_counted_as_failed(volume: Volume) -> N
     assert (counts["delete_total"], counts["delete_success"]) == (1, 0)
 
 
+def test_a_volume_that_cannot_open_lets_the_folder_go(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(NotADirectoryError):
+        Volume(tmp_path).open()
+
+    (tmp_path / "data").unlink()
+    volume = Volume(tmp_path)
+    volume.open()
+    volume.close()
+
+
 def test_a_folder_that_vanished_does_not_hinder_the_end(tmp_path: Path) -> None:
     base = tmp_path / "gone"
     volume = Volume(base)

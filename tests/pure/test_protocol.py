@@ -6,6 +6,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Callable
+from datetime import datetime, timezone
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -1027,8 +1028,17 @@ def test_narrow_locations_are_packed_and_read_back(group, host, port):
     assert Location.unpack(packed) == location
 
 
+LAST_SECOND = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp())
+
+
+@pytest.mark.parametrize("modified", [-1, LAST_SECOND + 1, 1 << 62])
+def test_a_time_that_no_calendar_has_is_nonsense(modified):
+    with pytest.raises(ProtocolError):
+        FileInfo.unpack(info_bytes(1, modified, 0, b"10.77.0.21"))
+
+
 @patient
-@given(st.integers(0, (1 << 63) - 1), int64, st.integers(0, 0xFFFFFFFF), hosts)
+@given(st.integers(0, (1 << 63) - 1), st.integers(0, LAST_SECOND), st.integers(0, 0xFFFFFFFF), hosts)
 def test_file_infos_are_packed_and_read_back(size, modified, crc32, source):
     info = FileInfo(size, modified, crc32, source)
 
