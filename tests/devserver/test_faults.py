@@ -8,6 +8,7 @@ import pytest
 
 from fdfs_storage.devserver import EmbeddedCluster
 from fdfs_storage.fastdfs.protocol import Command
+from tests.conftest import eventually
 
 from .wire import ACTIVE_TEST, DOWNLOAD, LIST_ALL_GROUPS, STORE, UPLOAD, Wire, download, packet, upload
 
@@ -160,9 +161,12 @@ def test_the_rest_runs_on_while_one_is_stopped(
 
 
 def test_an_upload_that_is_stopped_halfway_leaves_nothing(embedded: EmbeddedCluster, storage: Wire) -> None:
+    incoming = embedded.data / "data" / ".incoming"
     storage.sendall(packet(UPLOAD, upload(bytes(300_000), size=1 << 20), length=(1 << 20) + 15))
+    assert eventually(lambda: any(incoming.iterdir()))
 
     embedded.storage_server.stop()
 
     assert storage.ends()
-    assert not [path for path in (embedded.data / "data").rglob("*") if path.is_file()]
+    assert not any(incoming.iterdir())
+    assert not list(embedded.volume.files())

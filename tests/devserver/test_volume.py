@@ -43,6 +43,7 @@ def test_a_kept_file_lies_where_its_name_says(volume: Volume, tmp_path: Path) ->
     assert path.read_bytes() == b"meow"
     assert volume.path_of(str(file_id)) == path
     assert list(volume.files()) == [path]
+    assert volume.last_update >= file_id.created.timestamp()
 
 
 def test_a_file_is_nowhere_until_it_is_kept(volume: Volume) -> None:
