@@ -99,7 +99,7 @@ class Client:
         content can be rewound; ConnectionLostError means that it may have been stored, under an id
         that nobody got to know.
         """
-        UploadHead(0, 0, extension).pack()
+        _require_extension(extension)
         with opened(content, size) as source:
             return self._cluster.place(group or self._group, lambda at: _upload(at, source, extension))
 
@@ -208,6 +208,12 @@ class Client:
                 raise refusal(reply.status, peer=str(server))
 
         self._cluster.on(server, operation, repeatable=True)
+
+
+def _require_extension(extension: str) -> None:
+    if extension.startswith("."):  # storages take it, and call the file `…..jpg`
+        raise InvalidArgumentError(f"give the extension without its dot: {extension[1:]!r}")
+    UploadHead(0, 0, extension).pack()
 
 
 def _exchange(connection: Connection, packet: bytes, deadline: Deadline) -> Reply:

@@ -52,12 +52,35 @@ class Deadline:
         """Return the seconds that are left, zero or less when there are none."""
         return self._at - time.monotonic()
 
+    def renew(self) -> None:
+        """Begin anew, when it was not the peer that was slow."""
+        self._moved = 0
+        self._at = time.monotonic() + self._seconds
+
     def moved(self, count: int) -> None:
         """Note that `count` bytes of a file went through."""
         self._moved += count
         if self._moved >= _PROGRESS_BYTES:
-            self._moved = 0
-            self._at = time.monotonic() + self._seconds
+            self.renew()
+
+
+def _connected(address: Address, timeout: float) -> socket.socket:
+    """Try a host's addresses in turn, each for its share of the time that is left."""
+    end = time.monotonic() + timeout
+    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    for index, (family, kind, protocol, _, where) in enumerate(found):
+        share = max(0.001, end - time.monotonic()) / (len(found) - index)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(share)
+            sock.connect(where)
+        except BaseException as error:
+            sock.close()
+            if index == len(found) - 1 or not isinstance(error, OSError):
+                raise
+        else:
+            return sock
+    raise OSError("the name has no address")
 
 
 class Reply(NamedTuple):
@@ -85,9 +108,12 @@ class Connection:
 
     @classmethod
     def open(cls, address: Address, timeout: float) -> Connection:
-        """Connect within `timeout` seconds, or raise ConnectError."""
+        """Connect within `timeout` seconds, or raise ConnectError.
+
+        A host name's addresses share the time; looking the name up is the resolver's own affair.
+        """
         try:
-            sock = socket.create_connection(address, timeout)
+            sock = _connected(address, timeout)
         except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
             raise ConnectError(f"cannot connect to {address}: {error}") from error
         # Header and body leave in one send; a body behind them must not wait for an acknowledgement.
@@ -159,13 +185,8 @@ class Connection:
         return header
 
     def receive_into(self, view: memoryview, deadline: Deadline) -> int:
-        """Read at least one byte of a body, and at most as many as `view` holds."""
-        if self._early:
-            count = min(len(self._early), len(view))
-            view[:count] = self._early[:count]
-            self._early = self._early[count:]
-        else:
-            count = self._receive(view, deadline)
+        """Read at least one byte of a file, and at most as many as `view` holds."""
+        count = self._next(view, deadline)
         deadline.moved(count)
         return count
 
@@ -176,7 +197,7 @@ class Connection:
             if have == len(buffer):
                 buffer.extend(bytes(min(have, length - have)))
             with memoryview(buffer) as view:
-                have += self.receive_into(view[have:], deadline)
+                have += self._next(view[have:], deadline)
         return bytes(buffer)
 
     def settle(self) -> None:
@@ -194,6 +215,14 @@ class Connection:
         body = self.receive_body(header.length, deadline)
         self.settle()
         return Reply(header.status, body)
+
+    def _next(self, view: memoryview, deadline: Deadline) -> int:
+        if not self._early:
+            return self._receive(view, deadline)
+        count = min(len(self._early), len(view))
+        view[:count] = self._early[:count]
+        self._early = self._early[count:]
+        return count
 
     def _receive(self, view: memoryview, deadline: Deadline) -> int:
         with self._translated(deadline):

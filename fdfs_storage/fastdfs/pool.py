@@ -6,22 +6,114 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from types import TracebackType
 
 from .connection import Connection, Deadline
 from .errors import PoolTimeoutError, ProtocolError
 from .protocol import Address
 
 
-@dataclass
-class _Shelf:
-    """What one process owns: nothing of it, not even the lock, crosses a fork."""
+class _Place:
+    """The right to one connection: asked for, then held; made anew for each loan."""
 
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    idle: deque[tuple[float, Connection]] = field(default_factory=deque)
-    busy: int = 0
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = threading.Event()
+
+
+class _Shelf:
+    """What one process owns: nothing of it, not even the lock, crosses a fork.
+
+    Who holds a place is a set and not a count, so that giving it back twice, as after a signal at an
+    odd moment, does no harm.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._waiting: deque[_Place] = deque()
+        self.busy: set[_Place] = set()
+        self.idle: deque[tuple[float, Connection]] = deque()
+
+    def reserve(self, place: _Place, deadline: Deadline) -> bool:
+        """Wait for a place, first come, first served; say whether there was one in time."""
+        with self._lock:
+            self._waiting.append(place)
+            self._hand_out()
+        if place.held.wait(max(0.0, deadline.remaining())):
+            return True
+        with self._lock:
+            if place in self._waiting:
+                self._waiting.remove(place)
+            return place.held.is_set()  # handed over while the time ran out
+
+    def release(self, place: _Place, connection: Connection | None) -> None:
+        """Give a place back, with the connection if that is fit for another exchange."""
+        self.busy.discard(place)
+        with self._lock:
+            if connection is not None:
+                self.idle.append((time.monotonic(), connection))
+            if place in self._waiting:
+                self._waiting.remove(place)
+            self._hand_out()
+
+    def take_idle(self, oldest: float) -> tuple[Connection | None, list[Connection]]:
+        """Return the connection used last, and those that stood idle since before `oldest`."""
+        with self._lock:
+            worn = [self.idle.popleft()[1] for since, _ in tuple(self.idle) if since < oldest]
+            return (self.idle.pop()[1] if self.idle else None), worn
+
+    def _hand_out(self) -> None:
+        while self._waiting and len(self.busy) < self._size:
+            place = self._waiting.popleft()
+            self.busy.add(place)
+            place.held.set()
+
+    def let_go(self) -> None:
+        """Close what is idle, without the lock: a parent's may be held for ever."""
+        while True:
+            try:
+                _, connection = self.idle.pop()
+            except IndexError:
+                return
+            connection.close()
+
+
+class Loan:
+    """A connection lent for a `with` block; its place returns whatever a signal handler raises, and where."""
+
+    def __init__(self, pool: Pool, deadline: Deadline, *, fresh: bool) -> None:
+        self._pool = pool
+        self._deadline = deadline
+        self._fresh = fresh
+        self._shelf = pool._shelf()
+        self._place = _Place()
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Connection:
+        try:
+            self._connection = self._pool._take(self._shelf, self._place, self._deadline, fresh=self._fresh)
+        except BaseException:
+            self._shelf.release(self._place, None)
+            raise
+        return self._connection
+
+    def __del__(self) -> None:
+        # For a signal that struck inside __exit__. No lock here: its holder may be what is being collected.
+        self._shelf.busy.discard(self._place)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        nonsense = isinstance(error, ProtocolError)
+        keep = (
+            connection is not None and connection.settled and not nonsense and self._pool._owns(self._shelf)
+        )
+        self._shelf.release(self._place, connection if keep else None)
+        if connection is not None and not keep:
+            connection.close()
 
 
 class Pool:
@@ -40,28 +132,24 @@ class Pool:
 
     def __repr__(self) -> str:
         shelf = self._shelf()
-        return f"<Pool {self.address} {shelf.busy} busy, {len(shelf.idle)} idle of {self._size}>"
+        return f"<Pool {self.address} {len(shelf.busy)} busy, {len(shelf.idle)} idle of {self._size}>"
 
-    @contextmanager
-    def connection(self, deadline: Deadline, *, fresh: bool = False) -> Iterator[Connection]:
-        """Lend a connection for the exchanges of one block; `fresh`: not one that stood idle.
+    def connection(self, deadline: Deadline, *, fresh: bool = False) -> Loan:
+        """Lend a connection for the exchanges of one `with` block; `fresh`: not one that stood idle.
 
-        It comes back only if every exchange ended well; else it is closed. Raises ConnectError, or
-        PoolTimeoutError when all stayed busy.
+        It comes back only if every exchange ended well; else it is closed. Entering raises
+        ConnectError, or PoolTimeoutError when all stayed busy.
         """
-        shelf = self._shelf()
-        connection = self._take(shelf, deadline, fresh=fresh)
-        try:
-            yield connection
-        except ProtocolError:
-            connection.close()
-            raise
-        finally:
-            self._give_back(shelf, connection)
+        return Loan(self, deadline, fresh=fresh)
 
     def close(self) -> None:
         """Close what is idle now, and what is busy when it comes back; a later use starts anew."""
-        self._let_go(self._shelves.pop(os.getpid(), _Shelf()))
+        shelf = self._shelves.pop(os.getpid(), None)
+        if shelf is not None:
+            shelf.let_go()
+
+    def _owns(self, shelf: _Shelf) -> bool:
+        return self._shelves.get(os.getpid()) is shelf
 
     def _shelf(self) -> _Shelf:
         """Return this process's shelf; a child lets go of its parent's, silently.
@@ -73,63 +161,29 @@ class Pool:
         pid = os.getpid()
         shelf = self._shelves.get(pid)
         if shelf is None:
-            inherited = [theirs for owner, theirs in self._shelves.items() if owner != pid]
-            shelf = self._shelves.setdefault(pid, _Shelf())
+            inherited = [theirs for owner, theirs in list(self._shelves.items()) if owner != pid]
+            shelf = self._shelves.setdefault(pid, _Shelf(self._size))
             self._shelves = {pid: shelf}
             for theirs in inherited:
-                self._let_go(theirs)
+                theirs.let_go()
         return shelf
 
-    @staticmethod
-    def _let_go(shelf: _Shelf) -> None:
-        """Close a shelf's idle connections; no lock, since a parent's may be held for ever."""
-        while shelf.idle:
-            shelf.idle.pop()[1].close()
+    def _take(self, shelf: _Shelf, place: _Place, deadline: Deadline, *, fresh: bool) -> Connection:
+        if not shelf.reserve(place, deadline):
+            raise PoolTimeoutError(
+                f"all {self._size} connections to {self.address} stayed busy; "
+                "raise pool_size, or look for what holds them"
+            )
+        if fresh:  # the one before was dead, so its neighbours are, too
+            shelf.let_go()
+        while connection := self._idle(shelf):
+            if not connection.stale:
+                return connection
+            connection.close()
+        return Connection.open(self.address, min(self._connect_timeout, deadline.left()))
 
-    def _take(self, shelf: _Shelf, deadline: Deadline, *, fresh: bool) -> Connection:
-        self._reserve(shelf, deadline)
-        try:
-            connection = None if fresh else self._next_idle(shelf)
-            while connection is not None and connection.stale:
-                connection.close()
-                connection = self._next_idle(shelf)
-            return connection or Connection.open(self.address, min(self._connect_timeout, deadline.left()))
-        except BaseException:
-            self._release(shelf)
-            raise
-
-    def _reserve(self, shelf: _Shelf, deadline: Deadline) -> None:
-        """Mark one place busy under the lock; connecting and closing happen outside it."""
-        with shelf.changed:
-            while shelf.busy >= self._size:
-                left = deadline.remaining()
-                if left <= 0 or not shelf.changed.wait(left):
-                    raise PoolTimeoutError(
-                        f"all {self._size} connections to {self.address} stayed busy; "
-                        "raise pool_size, or look for what holds them"
-                    )
-            shelf.busy += 1
-
-    def _next_idle(self, shelf: _Shelf) -> Connection | None:
-        """Take the connection used last; close those that stood idle for too long."""
-        oldest = time.monotonic() - self._idle_seconds
-        with shelf.changed:
-            worn = [shelf.idle.popleft()[1] for since, _ in tuple(shelf.idle) if since < oldest]
-            connection = shelf.idle.pop()[1] if shelf.idle else None
+    def _idle(self, shelf: _Shelf) -> Connection | None:
+        connection, worn = shelf.take_idle(time.monotonic() - self._idle_seconds)
         for old in worn:
             old.close()
         return connection
-
-    def _give_back(self, shelf: _Shelf, connection: Connection) -> None:
-        keep = connection.settled and self._shelves.get(os.getpid()) is shelf
-        if not keep:
-            connection.close()
-        self._release(shelf, connection if keep else None)
-
-    @staticmethod
-    def _release(shelf: _Shelf, connection: Connection | None = None) -> None:
-        with shelf.changed:
-            shelf.busy -= 1
-            if connection is not None:
-                shelf.idle.append((time.monotonic(), connection))
-            shelf.changed.notify()

@@ -24,17 +24,28 @@ class Command(enum.IntEnum):
 
     UPLOAD_FILE = 11
     DELETE_FILE = 12
+    SET_METADATA = 13
     DOWNLOAD_FILE = 14
+    GET_METADATA = 15
+    UPLOAD_SLAVE_FILE = 21
     QUERY_FILE_INFO = 22
+    UPLOAD_APPENDER_FILE = 23
+    APPEND_FILE = 24
+    MODIFY_FILE = 34
+    TRUNCATE_FILE = 36
+    REGENERATE_APPENDER_FILENAME = 38
     QUIT = 82
     LIST_ONE_GROUP = 90
     LIST_ALL_GROUPS = 91
     LIST_STORAGE = 92
+    GET_LEADER = 95
+    TRACKER_CLUSTER_STAT = 96
     RESPONSE = 100
     QUERY_STORE_WITHOUT_GROUP_ONE = 101
     QUERY_FETCH_ONE = 102
     QUERY_UPDATE = 103
     QUERY_STORE_WITH_GROUP_ONE = 104
+    QUERY_FETCH_ALL = 105
     ACTIVE_TEST = 111
 
 
@@ -57,7 +68,6 @@ STORE_PATH_ANY = 0xFF
 _LAST_SECOND = 253_402_300_799  # of the year 9999, the last that Python and Django can tell
 _HEADER = struct.Struct(">qBB")
 HEADER_BYTES = _HEADER.size
-_LENGTH = struct.Struct(">q")
 _UPLOAD = struct.Struct(f">Bq{EXTENSION_BYTES}s")
 UPLOAD_HEAD_BYTES = _UPLOAD.size
 _DOWNLOAD = struct.Struct(">qq")
@@ -135,7 +145,8 @@ def unpack_group(field: bytes) -> str:
     return text(field)
 
 
-def _checked_group(field: bytes) -> str:
+def checked_group(field: bytes) -> str:
+    """Read the group that a server names; raise ProtocolError for what no group can be called."""
     group = unpack_group(field)
     if not valid_group(group):
         raise ProtocolError(f"the tracker names the group {group!r}, which no group can be called")
@@ -252,7 +263,7 @@ class Placement:
     @classmethod
     def unpack(cls, body: bytes) -> Placement:
         group, host, port, path = _layout_for(_PLACEMENT, body)
-        return cls(_checked_group(group), checked_address(text(host), port), path)
+        return cls(checked_group(group), checked_address(text(host), port), path)
 
 
 @dataclass(frozen=True)
@@ -269,7 +280,7 @@ class Location:
     @classmethod
     def unpack(cls, body: bytes) -> Location:
         group, host, port, _ = _layout_for(_LOCATION, body)
-        return cls(_checked_group(group), checked_address(text(host), port))
+        return cls(checked_group(group), checked_address(text(host), port))
 
 
 class StorageQuery(NamedTuple):

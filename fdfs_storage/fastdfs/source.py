@@ -42,7 +42,10 @@ class _Bytes:
     rewindable = True
 
     def __init__(self, content: bytes | bytearray | memoryview) -> None:
-        self._view = memoryview(content).cast("B")
+        view = memoryview(content)
+        if not view.c_contiguous:
+            raise InvalidArgumentError("cannot upload a memoryview with gaps: give bytes(view)")
+        self._view = view.cast("B")
         self.size = len(self._view)
 
     def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
@@ -89,18 +92,24 @@ class _Stream:
         left = self.size
         while head or left:
             piece = self._next_piece(left)
+            deadline.renew()  # a slow source is not a slow storage
             connection.send(head + piece if head else piece, deadline)
             head = b""
             left -= len(piece)
 
     def _next_piece(self, left: int) -> bytes:
-        """Read the next piece; a stream of another length than promised never gets its last one sent."""
+        """Read the next piece; a stream of another length than promised never gets its last one sent.
+
+        What cannot be rewound is not read beyond its promise: a socket would wait for more.
+        """
         piece = self._stream.read(min(left, _PIECE_BYTES)) if left else b""
+        if not isinstance(piece, (bytes, bytearray, memoryview)):
+            raise InvalidArgumentError(f"read() gave {type(piece).__name__}: give a binary stream")
         if left and not piece:
             _require_all(self.size - left, self.size)
-        if len(piece) == left and self._stream.read(1):
+        if len(piece) > left or (len(piece) == left and self.rewindable and self._stream.read(1)):
             raise InvalidArgumentError(f"the content goes on after the {self.size} bytes that it promised")
-        return piece
+        return bytes(piece)
 
 
 def _require_all(sent: int, promised: int) -> None:
@@ -118,7 +127,7 @@ def opened(content: Content, size: int | None = None) -> Iterator[Source]:
     InvalidArgumentError for what is no binary content, OSError for a path that cannot be read.
     """
     if isinstance(content, (bytes, bytearray, memoryview)):
-        yield _Bytes(content)
+        yield _of_size(_Bytes(content), size)
     elif isinstance(content, os.PathLike):
         with Path(content).open("rb") as file, _of_stream(file, size) as source:
             yield source
@@ -131,15 +140,21 @@ def opened(content: Content, size: int | None = None) -> Iterator[Source]:
         )
 
 
+def _of_size(source: Source, size: int | None) -> Source:
+    if size is not None and size != source.size:
+        raise InvalidArgumentError(f"the content has {source.size} bytes, not the {size} that were promised")
+    return source
+
+
 @contextmanager
 def _of_stream(stream: BinaryIO, size: int | None) -> Iterator[Source]:
     plain = _plain_file(stream)
     if plain is not None:
-        yield _Descriptor(plain)
+        yield _of_size(_Descriptor(plain), size)
     elif size is not None:
         yield _Stream(stream, size)
-    elif _seekable(stream):
-        yield _Stream(stream, _measure(stream))
+    elif _seekable(stream) and (measured := _measure(stream)):
+        yield _Stream(stream, measured)
     else:
         with tempfile.TemporaryFile() as spool:
             shutil.copyfileobj(stream, spool, _PIECE_BYTES)
@@ -160,7 +175,9 @@ def _plain_file(stream: Any) -> io.FileIO | io.BufferedReader | io.BufferedRando
         return None
     if isinstance(stream, io.BufferedRandom):
         stream.flush()
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+    status = os.fstat(stream.fileno())
+    # A pipe has no size, and a file of /proc says 0 whatever it holds.
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
         return None
     return cast("io.BufferedReader", stream)
 
@@ -174,7 +191,12 @@ def _seekable(stream: Any) -> bool:
 
 
 def _measure(stream: BinaryIO) -> int:
+    """Return the bytes up to the end; 0 where that cannot be told (files of /proc)."""
     start = stream.tell()
-    end = stream.seek(0, io.SEEK_END)
+    try:
+        stream.seek(0, io.SEEK_END)
+    except OSError:
+        return 0
+    end = stream.tell()
     stream.seek(start)
     return max(0, end - start)

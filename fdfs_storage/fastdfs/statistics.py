@@ -39,14 +39,14 @@ WRITABLE = 2
 Record = TypeVar("Record")
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """A record's columns, in wire order: the name and struct's code of each; `…s` is NUL-padded text."""
 
     packer: struct.Struct
     columns: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, *columns: tuple[str, str]) -> _Layout:
+    def of(cls, *columns: tuple[str, str]) -> Layout:
         return cls(struct.Struct(">" + "".join(code for _, code in columns)), columns)
 
     def read(self, body: bytes) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class _Layout(NamedTuple):
         )
 
 
-def _unpack(layouts: Sequence[_Layout], body: bytes, what: str) -> list[dict[str, Any]]:
+def _unpack(layouts: Sequence[Layout], body: bytes, what: str) -> list[dict[str, Any]]:
     for layout in layouts:
         if len(body) % layout.packer.size == 0:
             return layout.read(body)
@@ -112,7 +112,7 @@ _GROUP_END = [
     ("subdir_count", "q"),
     ("current_trunk_file", "q"),
 ]
-_GROUP_CURRENT = _Layout.of(
+_GROUP_CURRENT = Layout.of(
     *_GROUP_START,
     ("reserved_mb", "q"),
     ("trunk_free_mb", "q"),
@@ -121,7 +121,7 @@ _GROUP_CURRENT = _Layout.of(
     ("readable_count", "q"),
     *_GROUP_END,
 )
-_GROUP_OLD = _Layout.of(
+_GROUP_OLD = Layout.of(
     *_GROUP_START,
     ("trunk_free_mb", "q"),
     ("storage_count", "q"),
@@ -247,7 +247,7 @@ def _storage_layout(
     domain: bool = False,
     reserved: bool = False,
     connections: bool = True,
-) -> _Layout:
+) -> Layout:
     """Releases differ in the width of two fields and in the presence of four others.
 
     The domain name and the HTTP port came and went together.
@@ -261,7 +261,7 @@ def _storage_layout(
     if connections:
         columns += [(f"connections_{what}", "i") for what in ("allocated", "current", "max")]
     columns += [*_TALLIES, ("is_trunk_server", "B")]
-    return _Layout.of(*(column for column in columns if column))
+    return Layout.of(*(column for column in columns if column))
 
 
 _STORAGE_CURRENT = {

@@ -5,6 +5,7 @@ import random
 import threading
 import zlib
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_the_extension_is_kept(client, extension):
     assert FileId.parse(str(file_id)) == file_id
 
 
-@pytest.mark.parametrize("extension", ["toolong", "a/b", "a b", "中文", "\0", ".." * 4])
+@pytest.mark.parametrize("extension", ["toolong", "a/b", "a b", "中文", "\0", ".." * 4, ".jpg"])
 def test_an_extension_that_no_storage_takes_is_refused_before_it_is_sent(client, extension):
     with pytest.raises(InvalidArgumentError):
         client.upload(b"content", extension)
@@ -121,18 +122,52 @@ def test_what_is_no_binary_content_is_refused(client, wrong):
         client.upload(wrong)
 
 
+@pytest.mark.parametrize("form", ["bytes", "BytesIO", "file", "gzip"])
 @pytest.mark.parametrize("promised", [1, 99, 101, 300_000])
-def test_a_stream_of_another_length_than_promised_stores_nothing(client, promised):
-    class Stream(io.RawIOBase):
-        inner = io.BytesIO(bytes(100))
-
-        def read(self, count=-1):
-            return self.inner.read(count)
+def test_a_content_of_another_length_than_promised_stores_nothing(client, promised, form, tmp_path):
+    content = FORMS[form](bytes(100), tmp_path)
 
     with pytest.raises(InvalidArgumentError, match=str(promised)):
-        client.upload(Stream(), size=promised)
+        client.upload(content, size=promised)
 
     assert client.download(client.upload(b"next")) == b"next"
+    if hasattr(content, "close"):
+        content.close()
+
+
+def test_of_a_pipe_no_more_is_read_than_was_promised(client):
+    reader, writer = os.pipe()
+    os.write(writer, b"content, and the writer keeps it open")
+    with os.fdopen(reader, "rb", buffering=0) as pipe:
+        file_id = client.upload(pipe, size=7)
+    os.close(writer)
+
+    assert client.download(file_id) == b"content"
+
+
+@pytest.mark.parametrize(
+    "read", [lambda count: "text", lambda count: bytes(count + 1)], ids=["str", "too much"]
+)
+def test_a_stream_that_reads_nonsense_stores_nothing(client, read):
+    class Stream:
+        pass
+
+    stream = Stream()
+    stream.read = read
+
+    with pytest.raises(InvalidArgumentError):
+        client.upload(stream, size=10)
+
+
+def test_a_memoryview_with_gaps_is_refused(client):
+    with pytest.raises(InvalidArgumentError, match="gaps"):
+        client.upload(memoryview(b"content")[::2])
+
+
+def test_a_file_that_hides_its_size_is_stored_whole(client):
+    version = Path("/proc/version")
+
+    assert client.download(client.upload(version)) == version.read_bytes()
 
 
 def test_a_group_can_be_chosen(client):
