@@ -8,8 +8,8 @@ with Client(["10.0.0.1:22122", "10.0.0.2:22122"]) as client:
 """
 
 from .client import Client
-from .cluster import Limits
 from .file_id import FileId, Kind, extension_of
 from .protocol import Address, FileInfo
+from .servers import Limits
 
 __all__ = ["Address", "Client", "FileId", "FileInfo", "Kind", "Limits", "extension_of"]

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from .cluster import TRACKER_PORT, Cluster, Limits, Operation
-from .connection import Connection, Deadline, Reply
+from .address_map import AddressMap
+from .cluster import TRACKER_PORT, Cluster
+from .connection import Connection, Deadline
 from .errors import (
     EINVAL,
     ENOENT,
-    ConnectionLostError,
+    FileMissingError,
     InvalidArgumentError,
     InvalidRequestError,
     NetworkError,
-    ProtocolError,
     refusal,
 )
 from .file_id import FileId
+from .integrity import Integrity
 from .protocol import (
     Address,
     Command,
-    DownloadRequest,
     FileInfo,
     FileQuery,
     InfoFlag,
@@ -36,32 +35,55 @@ from .protocol import (
     request,
     unpack_file_id,
 )
-from .source import Content, Source, opened
+from .receiving import Transfer
+from .sending import asking, exchange, sending
+from .servers import Limits, Operation
+from .source import Checksum, Content, Source, opened
 from .statistics import GroupStat, StorageStat
+from .updates import (
+    AppendHead,
+    MetadataFlag,
+    ModifyHead,
+    SetMetadata,
+    SlaveHead,
+    TruncateRequest,
+    pack_metadata,
+    require_prefix,
+    unpack_metadata,
+)
 
-logger = logging.getLogger(__name__)
-
-_PIECE_BYTES = 256 * 1024
+_ITERATED_BYTES = 1024 * 1024
 
 
 class Client:
     """A FastDFS client for any number of threads and for forked processes.
 
-    `trackers` are addresses `host:port` (port 22122 where it is left out), tried in turn. Nothing is
-    dialled before the first operation. Every method raises NoServerError when no server could do it,
-    and ServerError (FileMissingError, NoSpaceError, …) when the servers refused.
+    `trackers` are addresses `host:port` (port 22122 where it is left out), tried in turn. `group`:
+    uploads go there; None lets the tracker choose. `address_map`: see AddressMap. `verify`: compare
+    the size and CRC32 in each new id with what was sent. Nothing is dialled before the first
+    operation. Every method raises NoServerError when no server could do it, and ServerError
+    (FileMissingError, NoSpaceError, …) when the servers refused.
     """
 
     def __init__(
-        self, trackers: Sequence[str], *, group: str | None = None, limits: Limits | None = None
+        self,
+        trackers: Sequence[str],
+        *,
+        group: str | None = None,
+        limits: Limits | None = None,
+        address_map: Mapping[str, str] | None = None,
+        verify: bool = True,
     ) -> None:
         if isinstance(trackers, str) or not trackers:
             raise InvalidArgumentError(f"trackers must be a list of one or more host:port, not {trackers!r}")
         if group is not None:
             pack_group(group)
         self._group = group
-        self._cluster = Cluster(
-            [Address.parse(where, TRACKER_PORT) for where in trackers], limits or Limits()
+        self._verify = verify
+        addresses = [Address.parse(where, TRACKER_PORT) for where in trackers]
+        self._cluster = Cluster(addresses, limits or Limits(), AddressMap(address_map or {}))
+        self._integrity = Integrity(
+            lambda file_id, write: self._download(Transfer(file_id, 0, None, write), file_id)
         )
 
     def __repr__(self) -> str:
@@ -80,16 +102,22 @@ class Client:
 
     @property
     def trackers(self) -> tuple[Address, ...]:
-        return self._cluster.trackers
+        return self._cluster.trackers.addresses
 
     def close(self) -> None:
         """Close every connection, busy ones as they come back; a later operation opens new ones."""
-        self._cluster.close()
+        self._cluster.servers.close()
 
     # --- storing ------------------------------------------------------------------------------
 
     def upload(
-        self, content: Content, extension: str = "", *, size: int | None = None, group: str | None = None
+        self,
+        content: Content,
+        extension: str = "",
+        *,
+        size: int | None = None,
+        group: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> FileId:
         """Store content from its present position on, and return the id that the storage chose.
 
@@ -97,72 +125,168 @@ class Client:
         spooled to disk unless `size` (bytes) is given. `extension`: at most six characters, no dot in
         front. Failures before the storage can have the file are repeated on another storage if the
         content can be rewound; ConnectionLostError means that it may have been stored, under an id
-        that nobody got to know.
+        that nobody got to know. Where the metadata cannot be set, the file is deleted again.
+        """
+        pack_metadata(metadata or {})
+        file_id = self._store(Command.UPLOAD_FILE, content, extension, size, group)
+        if metadata:
+            try:
+                self.set_metadata(file_id, metadata)
+            except BaseException:
+                self.delete(file_id)
+                raise
+        return file_id
+
+    def upload_appender(
+        self, content: Content, extension: str = "", *, size: int | None = None, group: str | None = None
+    ) -> FileId:
+        """Store a file that can be appended to, modified and truncated; otherwise as `upload`."""
+        return self._store(Command.UPLOAD_APPENDER_FILE, content, extension, size, group)
+
+    def upload_slave(
+        self, master: FileId, prefix: str, content: Content, extension: str = "", *, size: int | None = None
+    ) -> FileId:
+        """Store a file under a name made of its master's: `<stem><prefix>.<extension>`, beside it.
+
+        `prefix`: 1-16 of A-Z, a-z, 0-9, `._-`. Raises FileTakenError where that name exists, and
+        FileMissingError without the master.
         """
         _require_extension(extension)
+        require_prefix(prefix, extension)
         with opened(content, size) as source:
-            return self._cluster.place(group or self._group, lambda at: _upload(at, source, extension))
+            head = SlaveHead(master.name, source.size, prefix, extension).pack()
+            operation = sending(Command.UPLOAD_SLAVE_FILE, head, source, file_id=master)
+            file_id = unpack_file_id(self._cluster.route(master, operation, update=True, repeatable=False))
+            if self._verify:
+                self._integrity.check_size(file_id, source.size, self.info(file_id, crc=False).size)
+            return file_id
+
+    def _store(
+        self, command: Command, content: Content, extension: str, size: int | None, group: str | None
+    ) -> FileId:
+        _require_extension(extension)
+        checksum = Checksum() if self._verify else None
+        with opened(content, size) as source:
+
+            def upload(placement: Placement) -> Operation[bytes]:
+                head = UploadHead(placement.store_path, source.size, extension).pack()
+                return sending(command, head, source, checksum)
+
+            file_id = unpack_file_id(self._cluster.place(group or self._group, upload))
+            if checksum:
+                self._integrity.check_upload(file_id, source.size, checksum.crc32)
+            return file_id
 
     def delete(self, file_id: FileId) -> None:
         """Delete a file and its metadata; raise FileMissingError where it is not there."""
         packet = request(Command.DELETE_FILE, FileQuery.of(file_id).pack())
-        uncertain = False
+        unanswered: set[Address] = set()
 
         def operation(connection: Connection, deadline: Deadline) -> None:
-            nonlocal uncertain
             try:
-                reply = _exchange(connection, packet, deadline)
+                reply = exchange(connection, packet, deadline)
             except NetworkError:
-                uncertain = True
+                unanswered.add(connection.address)
                 raise
-            # Behind a lost reply, "missing" says that the delete had worked.
-            if reply.status and not (uncertain and reply.status == ENOENT):
-                raise refusal(reply.status, str(file_id), str(connection.address))
+            # Behind its own lost reply, a server's "missing" says that the delete had worked.
+            if reply.status and not (reply.status == ENOENT and connection.address in unanswered):
+                raise _missing_if_invalid(reply.status, file_id, connection)
 
         self._cluster.route(file_id, operation, update=True)
 
     # --- reading ------------------------------------------------------------------------------
 
-    def download(self, file_id: FileId, offset: int = 0, length: int | None = None) -> bytes:
+    def download(
+        self, file_id: FileId, offset: int = 0, length: int | None = None, *, verify: bool = False
+    ) -> bytes:
         """Return the content from `offset` on: `length` bytes, or fewer where the file ends before.
 
-        Both count bytes and must not be negative; None means to the end.
+        Both count bytes and must not be negative; None means to the end. `verify`, for a whole file:
+        raise IntegrityError where the content has not the CRC32 in the id.
         """
         sink = bytearray()
-        self._download(file_id, offset, length, sink.extend)
+        self._download(Transfer(file_id, offset, length, sink.extend), file_id)
+        if verify:
+            _require_whole(offset, length)
+            checksum = Checksum()
+            checksum.update(sink)
+            self._integrity.check_download(file_id, checksum.crc32)
         return bytes(sink)
 
+    def download_into(self, file_id: FileId, buffer: bytearray | memoryview, offset: int = 0) -> int:
+        """Fill a buffer with content from `offset` on; return the bytes written, fewer at the file's end."""
+        with memoryview(buffer).cast("B") as view:
+            done = 0
+
+            def write(piece: memoryview) -> None:
+                nonlocal done
+                view[done : done + len(piece)] = piece
+                done += len(piece)
+
+            return self._download(Transfer(file_id, offset, len(view), write), file_id)
+
     def download_to(
-        self, file_id: FileId, target: os.PathLike[str] | BinaryIO, offset: int = 0, length: int | None = None
+        self,
+        file_id: FileId,
+        target: str | os.PathLike[str] | BinaryIO,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        verify: bool = False,
     ) -> int:
         """Write the content to a path or a binary stream, and return its length in bytes.
 
-        A path appears only when it is complete; what stood there before is replaced. A stream gets
-        the bytes as they come.
+        A path appears only when it is complete, and with `verify` only when it is what its id says;
+        what stood there before is replaced. A stream gets the bytes as they come.
         """
-        if not isinstance(target, os.PathLike):
-            return self._download(file_id, offset, length, target.write)
+        if not isinstance(target, (str, os.PathLike)):
+            return self._download_to(file_id, target, offset, length, verify=verify)
         path = Path(target)
-        partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+        partial = path.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with partial.open("xb") as file:
-                count = self._download(file_id, offset, length, file.write)
+                count = self._download_to(file_id, file, offset, length, verify=verify)
             partial.replace(path)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
         return count
 
-    def _download(
-        self, file_id: FileId, offset: int, length: int | None, write: Callable[[memoryview], object]
+    def iterate(self, file_id: FileId, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield the content in pieces of 1 MiB; no connection is held between two of them."""
+        left = length
+        while left is None or left > 0:
+            wanted = _ITERATED_BYTES if left is None else min(left, _ITERATED_BYTES)
+            piece = self.download(file_id, offset, wanted)
+            if piece:
+                yield piece
+            if len(piece) < wanted:
+                return
+            offset += len(piece)
+            left = None if left is None else left - len(piece)
+
+    def _download_to(
+        self, file_id: FileId, target: BinaryIO, offset: int, length: int | None, *, verify: bool
     ) -> int:
-        if offset < 0 or (length is not None and length < 0):
-            raise InvalidArgumentError(f"cannot read {length} bytes from {offset}: both must not be negative")
+        if not verify:
+            return self._download(Transfer(file_id, offset, length, target.write), file_id)
+        _require_whole(offset, length)
+        checksum = Checksum()
+
+        def write(piece: memoryview) -> int:
+            written = target.write(piece)
+            checksum.update(piece[:written])
+            return written
+
+        count = self._download(Transfer(file_id, 0, None, write), file_id)
+        self._integrity.check_download(file_id, checksum.crc32)
+        return count
+
+    def _download(self, transfer: Transfer, file_id: FileId) -> int:
         if file_id.size == 0:
             # Storages since 6.15.4 refuse to send an empty file (PROTOCOL 5.6); ask whether it is there.
             self.info(file_id, crc=False)
             return 0
-        transfer = _Transfer(file_id, offset, length, write)
         try:
             return self._cluster.route(file_id, transfer)
         except InvalidRequestError:
@@ -182,139 +306,111 @@ class Client:
         packet = request(Command.QUERY_FILE_INFO, FileQuery.of(file_id).pack(), status=flags)
 
         def operation(connection: Connection, deadline: Deadline) -> FileInfo:
-            reply = _exchange(connection, packet, deadline)
+            reply = exchange(connection, packet, deadline)
             if reply.status:
-                raise refusal(reply.status, str(file_id), str(connection.address))
+                raise _missing_if_invalid(reply.status, file_id, connection)
             return FileInfo.unpack(reply.body)
 
         return self._cluster.route(file_id, operation)
+
+    # --- appender files -----------------------------------------------------------------------
+
+    def append(self, file_id: FileId, content: Content, *, size: int | None = None) -> None:
+        """Add content to the end of an appender file; InvalidRequestError for any other kind.
+
+        ConnectionLostError means that it may have been added.
+        """
+        with opened(content, size) as source:
+            self._change(Command.APPEND_FILE, AppendHead(file_id.name, source.size).pack(), source, file_id)
+
+    def modify(self, file_id: FileId, offset: int, content: Content, *, size: int | None = None) -> None:
+        """Overwrite an appender file from `offset` (at most its size) on; content over its end extends it."""
+        if not 0 <= offset < 1 << 63:
+            raise InvalidArgumentError(f"not an offset in a file: {offset}")
+        with opened(content, size) as source:
+            head = ModifyHead(file_id.name, offset, source.size).pack()
+            self._change(Command.MODIFY_FILE, head, source, file_id)
+
+    def truncate(self, file_id: FileId, size: int = 0) -> None:
+        """Cut an appender file to `size` bytes, or extend it to them with NUL bytes."""
+        if not 0 <= size < 1 << 63:
+            raise InvalidArgumentError(f"not a size of a file: {size}")
+        packet = request(Command.TRUNCATE_FILE, TruncateRequest(file_id.name, size).pack())
+        self._cluster.route(file_id, asking(packet, file_id), update=True)
+
+    def regenerate(self, file_id: FileId) -> FileId:
+        """Turn an appender file into a normal one, and return its new id; the old one is gone.
+
+        Metadata stays behind under the old name, as FastDFS has it. ConnectionLostError means that
+        the file may have a new name that nobody got to know.
+        """
+        packet = request(Command.REGENERATE_APPENDER_FILENAME, file_id.name.encode("ascii"))
+        body = self._cluster.route(file_id, asking(packet, file_id), update=True, repeatable=False)
+        return unpack_file_id(body)
+
+    def _change(self, command: Command, head: bytes, source: Source, file_id: FileId) -> None:
+        # The reply to an empty change carries the request back (PROTOCOL 5.4); it says nothing.
+        self._cluster.route(
+            file_id, sending(command, head, source, file_id=file_id), update=True, repeatable=False
+        )
+
+    # --- metadata -----------------------------------------------------------------------------
+
+    def get_metadata(self, file_id: FileId) -> dict[str, str]:
+        """Return a file's metadata, {} where it has none; raise FileMissingError without the file."""
+        packet = request(Command.GET_METADATA, FileQuery.of(file_id).pack())
+        try:
+            return unpack_metadata(self._cluster.route(file_id, asking(packet, file_id), update=True))
+        except FileMissingError:
+            self.info(file_id, crc=False)  # a file without metadata has the same status as no file
+            return {}
+
+    def set_metadata(self, file_id: FileId, metadata: Mapping[str, str], *, merge: bool = False) -> None:
+        """Replace a file's metadata; with `merge`, keep the keys that are not given.
+
+        Keys have at most 64 bytes in UTF-8, values 256; InvalidArgumentError for others.
+        """
+        flag = MetadataFlag.MERGE if merge else MetadataFlag.OVERWRITE
+        body = SetMetadata(FileQuery.of(file_id), flag.value, pack_metadata(metadata)).pack()
+        packet = request(Command.SET_METADATA, body)
+        self._cluster.route(file_id, asking(packet, file_id), update=True)
 
     # --- the cluster --------------------------------------------------------------------------
 
     def groups(self, *, tracker: Address | None = None) -> list[GroupStat]:
         """List all groups, as the given tracker or the first that answers knows them."""
-        return self._cluster.groups(tracker)
+        return self._cluster.trackers.groups(tracker)
 
     def storages(self, group: str, *, tracker: Address | None = None) -> list[StorageStat]:
         """List a group's storages; raise ServerError with status 2 where the group is unknown."""
-        return self._cluster.storages(group, tracker)
+        return self._cluster.trackers.storages(group, tracker)
+
+    def holders(self, file_id: FileId) -> tuple[Address, ...]:
+        """Return every storage that should have the file, as a tracker knows it; the file need not exist."""
+        return self._cluster.holders(file_id)
 
     def active_test(self, server: Address) -> None:
         """Return if the server, a tracker or one that a tracker named, answers; raise NetworkError if not."""
 
         def operation(connection: Connection, deadline: Deadline) -> None:
-            reply = _exchange(connection, request(Command.ACTIVE_TEST), deadline)
+            reply = exchange(connection, request(Command.ACTIVE_TEST), deadline)
             if reply.status:
                 raise refusal(reply.status, peer=str(server))
 
-        self._cluster.on(server, operation, repeatable=True)
+        self._cluster.servers.on(server, operation, repeatable=True)
 
 
 def _require_extension(extension: str) -> None:
-    if extension.startswith("."):  # storages take it, and call the file `…..jpg`
+    if extension.startswith("."):  # storages take it, and put two dots into the name
         raise InvalidArgumentError(f"give the extension without its dot: {extension[1:]!r}")
     UploadHead(0, 0, extension).pack()
 
 
-def _exchange(connection: Connection, packet: bytes, deadline: Deadline) -> Reply:
-    """Send a request without a file and read its reply."""
-    connection.send(packet, deadline)
-    reply = connection.receive_reply(deadline)
-    if reply.status == EINVAL:
-        connection.close()  # a storage closes after this status (PROTOCOL 1.2)
-    return reply
+def _require_whole(offset: int, length: int | None) -> None:
+    if offset or length is not None:
+        raise InvalidArgumentError("only a whole file can be verified")
 
 
-def _upload(placement: Placement, source: Source, extension: str) -> Operation[FileId]:
-    """The exchange of one upload; marks as retriable what the storage cannot have stored."""
-    head = UploadHead(placement.store_path, source.size, extension).pack()
-    packet = request(Command.UPLOAD_FILE, head, data_bytes=source.size)
-
-    def operation(connection: Connection, deadline: Deadline) -> FileId:
-        try:
-            source.send(packet, connection, deadline)
-        except NetworkError as error:
-            # A storage discards what it did not get whole (PROTOCOL 5.2).
-            error.retriable = source.rewindable
-            raise
-        reply = _upload_reply(connection, deadline, rewindable=source.rewindable)
-        if reply.status:
-            # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).
-            connection.close()
-            refused = refusal(reply.status, peer=str(connection.address))
-            refused.retriable = source.rewindable
-            raise refused
-        return unpack_file_id(reply.body)
-
-    return operation
-
-
-def _upload_reply(connection: Connection, deadline: Deadline, *, rewindable: bool) -> Reply:
-    try:
-        return connection.receive_reply(deadline)
-    except ConnectionLostError as error:
-        # An idle connection that the storage was just closing: most likely it read nothing of this.
-        if error.unanswered and connection.exchanges and rewindable:
-            logger.warning(
-                "%s closed an idle connection under an upload; it is sent again, and may have left an orphan",
-                connection.address,
-            )
-            error.retriable = True
-        raise
-
-
-class _Transfer:
-    """A download that goes on where it broke off, on whichever storage is asked next."""
-
-    def __init__(
-        self, file_id: FileId, offset: int, length: int | None, write: Callable[[memoryview], object]
-    ) -> None:
-        self.done = 0
-        self._file_id = file_id
-        self._offset = offset
-        self._length = length
-        self._write = write
-
-    @property
-    def position(self) -> int:
-        """The offset in the file at which the next byte is due."""
-        return self._offset + self.done
-
-    def clamp(self, rest: int) -> bool:
-        """Ask for no more than `rest` bytes from here on; say whether that is less than before."""
-        shorter = self._length is not None and self._length - self.done > rest
-        self._length = self.done + rest
-        return shorter
-
-    def __call__(self, connection: Connection, deadline: Deadline) -> int:
-        # On the wire, a count of 0 means "to the end".
-        count = 0 if self._length is None else self._length - self.done
-        if self._length is not None and not count:
-            return self.done
-        packet = DownloadRequest(self.position, count, FileQuery.of(self._file_id)).pack()
-        connection.send(request(Command.DOWNLOAD_FILE, packet), deadline)
-        header = connection.receive_header(deadline)
-        if header.status:
-            connection.close()
-            raise refusal(header.status, str(self._file_id), str(connection.address))
-        if count and header.length > count:
-            raise ProtocolError(
-                f"{connection.address} sends {header.length} bytes where {count} were asked for"
-            )
-        self._receive(connection, header.length, deadline)
-        return self.done
-
-    def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
-        with memoryview(bytearray(min(left, _PIECE_BYTES))) as buffer:
-            while left:
-                count = connection.receive_into(buffer[:left], deadline)
-                self._write_all(buffer[:count])
-                self.done += count
-                left -= count
-        connection.settle()
-
-    def _write_all(self, piece: memoryview) -> None:
-        """Write a piece; an unbuffered file may take less of it at a time."""
-        while piece:
-            written = self._write(piece)
-            piece = piece[written if isinstance(written, int) else len(piece) :]
+def _missing_if_invalid(status: int, file_id: FileId, connection: Connection) -> Exception:
+    """To a well-formed question "invalid" says that the storage cannot have such a name: no such path."""
+    return refusal(ENOENT if status == EINVAL else status, str(file_id), str(connection.address))

@@ -1,11 +1,13 @@
 """Reads FastDFS's own client.conf as its C client does (PROTOCOL, section 10); no network.
 
-Line numbers below cite libfastcommon's ini_file_reader.c and FastDFS's client_func.c and
-fdfs_shared_func.c. Three things differ from the C client, and are said where they happen:
+Line numbers cite ini_file_reader.c of libfastcommon 3cca66a, client_func.c and fdfs_shared_func.c
+of FastDFS 1568b24 (6.16.1). What differs from the C client:
 
 - its preprocessor is not run: `#@if`, `#@for`, `#@set`, `#@function` are comments, and are logged;
 - nothing is fetched: an `#include` of a URL is refused;
-- host names are not resolved, so what only an address tells is not checked.
+- host names are not resolved, so what only an address tells is not checked;
+- trackers keep the file's order instead of being sorted by address;
+- what would fail later, or crash it, is refused here: ports that nobody can dial, circles, huge files.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def read_client_conf(path: str | os.PathLike[str]) -> ClientConf:
     main = Path(path)
     reader = _Reader(main)
     items = list(reader.items(main, _shown(main)))
-    last = {item.key: item for item in items}  # ini_file_reader.c:2844: of a repeated key the last counts
+    last = {item.key: item for item in items}  # ini_file_reader.c:2851: of a repeated key the last counts
     servers = [item for item in items if item.key == b"tracker_server"]
     if not servers:
         raise InvalidArgumentError(f"{_shown(main)}: no tracker_server among the global keys{reader.hint}")
@@ -123,7 +125,7 @@ class _Reader:
                 in_global = not section[1].strip(_BLANKS)
             elif in_global and b"=" in line:
                 key, _, value = line.partition(b"=")
-                # Cut first, trimmed after (:1144).
+                # Cut first, trimmed after (:1193).
                 yield _Item(key[:_KEY_BYTES].strip(_BLANKS), value[:_VALUE_BYTES].strip(_BLANKS), place)
 
     def _included(self, target: bytes, place: str, trail: tuple[_Identity, ...]) -> Iterator[_Item]:
@@ -190,7 +192,7 @@ def _seconds(item: _Item | None) -> float | None:
 def _anti_steal(check: _Item | None, secret: _Item | None) -> tuple[bool, str | None]:
     secret_key = secret.value.decode("utf-8", "surrogateescape") if secret else ""
     check_token = check is not None and check.value.lower() in _TRUE
-    if check is not None and check_token and not secret_key:  # client_func.c:326
+    if check is not None and check_token and not secret_key:  # client_func.c:327
         raise InvalidArgumentError(
             f"{check.place}: http.anti_steal.check_token is on, but there is no http.anti_steal.secret_key"
         )

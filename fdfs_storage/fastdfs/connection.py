@@ -170,8 +170,8 @@ class Connection:
     def receive_header(self, deadline: Deadline) -> Header:
         """Read the header of the reply; what came along with it waits for `receive_into`."""
         self.settled = False
-        buffer = bytearray(_EARLY_BYTES)
-        view, have = memoryview(buffer), 0
+        view, have = memoryview(bytearray(_EARLY_BYTES)), len(self._early)
+        view[:have] = self._early
         while have < HEADER_BYTES:
             try:
                 have += self._receive(view[have:], deadline)
@@ -200,20 +200,23 @@ class Connection:
                 have += self._next(view[have:], deadline)
         return bytes(buffer)
 
-    def settle(self) -> None:
-        """Note that the reply was read to its end; bytes behind it make the peer a liar."""
-        if self._early:
+    def settle(self, expected: int = 0) -> None:
+        """Note that a reply was read to its end, and that so many more are expected.
+
+        Bytes behind the last one make the peer a liar.
+        """
+        if self._early and not expected:
             raise ProtocolError(f"{self.address} sent more than it announced")
-        self.settled = True
+        self.settled = not expected
         self.exchanges += 1
 
-    def receive_reply(self, deadline: Deadline) -> Reply:
-        """Read a whole reply that is not a file."""
+    def receive_reply(self, deadline: Deadline, expected: int = 0) -> Reply:
+        """Read a whole reply that is not a file; `expected` more were asked for and follow it."""
         header = self.receive_header(deadline)
         if header.length > MAX_REPLY_BYTES:
             raise ProtocolError(f"{self.address} announced a reply of {header.length} bytes")
         body = self.receive_body(header.length, deadline)
-        self.settle()
+        self.settle(expected)
         return Reply(header.status, body)
 
     def _next(self, view: memoryview, deadline: Deadline) -> int:

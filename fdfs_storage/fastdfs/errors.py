@@ -78,6 +78,10 @@ class PoolTimeoutError(NetworkError, TimeoutError):
     retriable = True
 
 
+class IntegrityError(FastDFSError):
+    """A file is not what its id says, or not what was stored; the message names the id."""
+
+
 class NoServerError(FastDFSError):
     """No server could do it; `attempts` maps each peer that was tried to its error."""
 

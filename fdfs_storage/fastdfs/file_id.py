@@ -165,6 +165,11 @@ class FileId:
         return self._payload()[3] if self.kind in (Kind.NORMAL, Kind.TRUNK) else None
 
     @property
+    def first_crc32(self) -> int:
+        """The CRC32 in the name, whatever it is worth: an appender's first content, a slave's master."""
+        return self._payload()[3]
+
+    @property
     def extension(self) -> str:
         """What follows the first dot of the last seven characters; no dot, no extension."""
         return self.name[-_TAIL_BYTES:].partition(".")[2]

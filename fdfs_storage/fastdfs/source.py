@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,21 @@ Content = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryIO]
 _PIECE_BYTES = 256 * 1024
 # Up to here a body leaves in one send with its header.
 _SMALL_BYTES = 64 * 1024
+# The kernel's buffers hold about as much, so that the storage is busy while the checksum is reckoned.
+_SLICE_BYTES = 1024 * 1024
+
+
+class Checksum:
+    """The CRC32 of what was sent, reckoned as it is sent."""
+
+    def __init__(self) -> None:
+        self.crc32 = 0
+
+    def update(self, piece: bytes | bytearray | memoryview) -> None:
+        self.crc32 = zlib.crc32(piece, self.crc32)
+
+    def restart(self) -> None:
+        self.crc32 = 0
 
 
 class Source(Protocol):
@@ -34,8 +50,10 @@ class Source(Protocol):
     rewindable: bool
     """Whether `send` can be called again after a failure."""
 
-    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
-        """Send the request's head and all of the content."""
+    def send(
+        self, head: bytes, connection: Connection, deadline: Deadline, checksum: Checksum | None = None
+    ) -> None:
+        """Send the request's head and all of the content, and reckon its checksum where one is given."""
 
 
 class _Bytes:
@@ -48,12 +66,15 @@ class _Bytes:
         self._view = view.cast("B")
         self.size = len(self._view)
 
-    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
-        if self.size <= _SMALL_BYTES:
-            connection.send(head + bytes(self._view), deadline)
-        else:
-            connection.send(head + bytes(self._view[:_SMALL_BYTES]), deadline)
+    def send(
+        self, head: bytes, connection: Connection, deadline: Deadline, checksum: Checksum | None = None
+    ) -> None:
+        connection.send(head + bytes(self._view[:_SMALL_BYTES]), deadline)
+        if self.size > _SMALL_BYTES:
             connection.send(self._view[_SMALL_BYTES:], deadline)
+        if checksum:
+            checksum.restart()
+            checksum.update(self._view)
 
 
 class _Descriptor:
@@ -66,15 +87,31 @@ class _Descriptor:
         self._start = file.tell()
         self.size = max(0, os.fstat(file.fileno()).st_size - self._start)
 
-    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
+    def send(
+        self, head: bytes, connection: Connection, deadline: Deadline, checksum: Checksum | None = None
+    ) -> None:
+        if checksum:
+            checksum.restart()
         if self.size <= _SMALL_BYTES:
-            self._file.seek(self._start)
-            content = self._file.read(self.size)
-            _require_all(len(content or b""), self.size)
-            connection.send(head + (content or b""), deadline)
+            content = os.pread(self._file.fileno(), self.size, self._start)
+            _require_all(len(content), self.size)
+            connection.send(head + content, deadline)
+            if checksum:
+                checksum.update(content)
         else:
             connection.send(head, deadline)
-            _require_all(connection.send_file(self._file, self._start, self.size, deadline), self.size)
+            self._send_slices(connection, deadline, checksum)
+
+    def _send_slices(self, connection: Connection, deadline: Deadline, checksum: Checksum | None) -> None:
+        """Let the kernel copy; reckon the checksum of a slice while the storage takes it off the wire."""
+        done = 0
+        while done < self.size:
+            count = min(self.size - done, _SLICE_BYTES)
+            sent = connection.send_file(self._file, self._start + done, count, deadline)
+            _require_all(done + sent, done + count)
+            if checksum:
+                checksum.update(os.pread(self._file.fileno(), count, self._start + done))
+            done += count
 
 
 class _Stream:
@@ -86,14 +123,20 @@ class _Stream:
         self.size = size
         self.rewindable = self._start is not None
 
-    def send(self, head: bytes, connection: Connection, deadline: Deadline) -> None:
+    def send(
+        self, head: bytes, connection: Connection, deadline: Deadline, checksum: Checksum | None = None
+    ) -> None:
         if self._start is not None:
             self._stream.seek(self._start)
+        if checksum:
+            checksum.restart()
         left = self.size
         while head or left:
             piece = self._next_piece(left)
             deadline.renew()  # a slow source is not a slow storage
             connection.send(head + piece if head else piece, deadline)
+            if checksum:
+                checksum.update(piece)
             head = b""
             left -= len(piece)
 

@@ -276,14 +276,46 @@ def test_a_delete_whose_reply_was_lost_counts_as_done(client, storage):
 # --- round trips ------------------------------------------------------------------------------
 
 
-def test_a_warm_upload_asks_the_tracker_and_the_storage_once_each(client, tracker, storage):
-    client.upload(b"warm")
+def test_a_thousand_uploads_and_reads_are_one_round_trip_each_on_one_connection(client, tracker, storage):
+    file_id = client.upload(b"warm")
+    client.info(file_id)
     before = len(tracker.requests), len(storage.requests)
+
+    for _ in range(1000):
+        client.download(client.upload(b"content"))
+
+    assert (len(tracker.requests), len(storage.requests)) == (before[0], before[1] + 2000)
+    assert (tracker.connections, storage.connections) == (1, 1)
+
+
+def test_the_tracker_is_asked_for_each_upload_where_nothing_is_to_be_remembered(
+    make_client, embedded, tracker
+):
+    client = make_client(embedded.trackers, placement_ttl=0)
+
+    for _ in range(3):
+        client.upload(b"content")
+
+    assert tracker.requests == [Command.QUERY_STORE_WITHOUT_GROUP_ONE] * 3
+
+
+def test_uploads_go_on_without_trackers_while_placements_are_remembered(client, tracker):
+    client.upload(b"content")
+    tracker.stop()
 
     client.upload(b"content")
 
-    assert (len(tracker.requests), len(storage.requests)) == (before[0] + 1, before[1] + 1)
-    assert (tracker.connections, storage.connections) == (1, 1)
+
+def test_a_storage_that_came_back_is_used_again(client, storage):
+    client.upload(b"content")
+    storage.stop()
+    with pytest.raises(NoServerError):
+        client.upload(b"content")
+    storage.start()
+
+    file_id = client.upload(b"content")
+
+    assert client.download(file_id) == b"content"
 
 
 def test_reads_and_deletes_of_a_known_source_ask_no_tracker(client, tracker, storage):

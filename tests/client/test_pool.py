@@ -215,7 +215,7 @@ with EmbeddedCluster() as cluster, Client(cluster.trackers, limits=Limits(pool_s
         except Interrupted:
             interrupts += 1
     signal.setitimer(signal.ITIMER_REAL, 0)
-    for pool in client._cluster._pools.values():
+    for pool in client._cluster.servers._pools.values():
         assert "0 busy" in repr(pool), pool
     assert client.download(file_id) == b"content"
 """
@@ -237,7 +237,7 @@ FORK = """
     fork = os.fork if sys.argv[1] == "os" else ctypes.PyDLL(None).fork
     with EmbeddedCluster() as cluster, Client(cluster.trackers) as client:
         mine = client.upload(b"parent")
-        pool = client._cluster._pools[client.trackers[0]]
+        pool = client._cluster.servers._pools[client.trackers[0]]
         if sys.argv[2] == "locked":
             next(iter(pool._shelves.values()))._lock.acquire()
         child = fork()

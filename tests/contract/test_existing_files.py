@@ -136,7 +136,7 @@ def test_a_host_that_only_the_id_names_is_never_dialled(client, source):
         with pytest.raises(FileMissingError):
             operation(invented(source=source))
 
-    dialled = {address.host for address in client._cluster._pools}
+    dialled = {address.host for address in client._cluster.servers.dialled}
     assert source not in dialled
 
 

@@ -1,0 +1,92 @@
+"""Where new files go: the tracker's policy, remembered for a while."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .errors import EINVAL, ENOENT, ENOSPC, FastDFSError, NoServerError, ServerError
+from .protocol import Address, Command, Placement, pack_group
+from .resting import Resting
+from .trackers import Trackers
+
+# Enough to show the tracker's rotation over servers and paths, few enough for one packet.
+_ANSWERS = 4
+# What a storage says when it is the wrong place: no such path, or full.
+_DISPLACED = (ENOENT, EINVAL, ENOSPC)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Answers to one question, put several times at `at` (monotonic seconds)."""
+
+    at: float
+    placements: tuple[Placement, ...]
+    turn: Iterator[int] = field(default_factory=itertools.count)
+
+    def rotated(self) -> list[Placement]:
+        first = next(self.turn) % len(self.placements)
+        return [*self.placements[first:], *self.placements[:first]]
+
+
+class Placements:
+    """Asks where a new file goes, and rotates over the answers as given for `ttl` seconds (0: never)."""
+
+    def __init__(self, trackers: Trackers, resting: Resting, ttl: float) -> None:
+        self._trackers = trackers
+        self._resting = resting
+        self._ttl = ttl
+        self._batches: dict[str | None, _Batch] = {}
+
+    def candidates(self, group: str | None) -> Iterator[Placement]:
+        """Yield places for a new file, the best first: remembered ones, then what the tracker says now.
+
+        Where no group is pinned, the other groups follow. Places that failed a moment ago come last.
+        """
+        batch = self._batches.get(group)
+        if batch and time.monotonic() - batch.at < self._ttl:
+            yield from self._awake(batch.rotated())
+        fresh = self._ask(group)
+        yield from self._awake(fresh)
+        if group is None:
+            yield from self._elsewhere({placement.group for placement in fresh})
+        yield from fresh
+
+    def failed(self, address: Address, path: int | None, error: FastDFSError) -> None:
+        """Note that an upload failed there: nothing goes there for a while."""
+        if isinstance(error, ServerError) and error.status in _DISPLACED:
+            self._resting.note((address, path))
+
+    def _awake(self, placements: list[Placement]) -> Iterator[Placement]:
+        for placement in placements:
+            address, path = placement.address, placement.store_path
+            if address not in self._resting and (address, path) not in self._resting:
+                yield placement
+
+    def _elsewhere(self, tried: set[str]) -> Iterator[Placement]:
+        for group in self._trackers.groups():
+            if group.name not in tried and group.writable_count:
+                try:
+                    yield from self._awake(self._ask(group.name))
+                except (NoServerError, ServerError):
+                    continue  # full, or its storages are down: the next one
+
+    def _ask(self, group: str | None) -> list[Placement]:
+        times = _ANSWERS if self._ttl else 1
+        try:
+            if group is None:
+                command, body = Command.QUERY_STORE_WITHOUT_GROUP_ONE, b""
+            else:
+                command, body = Command.QUERY_STORE_WITH_GROUP_ONE, pack_group(group)
+            answers = self._trackers.ask_often(Placement.unpack, command, body, times=times)
+        except ServerError as error:
+            if error.status != ENOENT:
+                raise
+            where = f"group {group} is unknown or" if group else "the cluster"
+            message = f"{where} has no active storage that takes uploads; see the tracker's log"
+            raise NoServerError(message, {str(error.peer): error}) from error
+        if self._ttl:
+            self._batches[group] = _Batch(time.monotonic(), tuple(answers))
+        return answers

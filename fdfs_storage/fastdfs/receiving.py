@@ -1,0 +1,90 @@
+"""Downloads: content as it comes, going on elsewhere where it broke off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .connection import Connection, Deadline
+from .errors import IntegrityError, InvalidArgumentError, ProtocolError, refusal
+from .file_id import FileId
+from .protocol import Command, DownloadRequest, FileQuery, request
+
+_PIECE_BYTES = 256 * 1024
+_HIGHEST_OFFSET = (1 << 63) - 1
+
+
+class Transfer:
+    """A download of `length` bytes from `offset` on, or up to the end (None).
+
+    An operation for any storage that has the file: run again, it goes on where it broke off. `write`
+    is handed a view of a buffer that is used again: what it keeps, it must copy.
+    """
+
+    def __init__(
+        self, file_id: FileId, offset: int, length: int | None, write: Callable[[memoryview], object]
+    ) -> None:
+        if not 0 <= offset <= _HIGHEST_OFFSET or (length is not None and not 0 <= length <= _HIGHEST_OFFSET):
+            raise InvalidArgumentError(f"cannot read {length} bytes from {offset}: not a place in a file")
+        self.done = 0
+        self._file_id = file_id
+        self._offset = offset
+        self._length = length
+        self._write = write
+
+    @property
+    def position(self) -> int:
+        """The offset in the file at which the next byte is due."""
+        return self._offset + self.done
+
+    def clamp(self, rest: int) -> bool:
+        """Ask for no more than `rest` bytes from here on; say whether that is less than before."""
+        shorter = self._length is not None and self._length - self.done > rest
+        self._length = self.done + rest
+        return shorter
+
+    def __call__(self, connection: Connection, deadline: Deadline) -> int:
+        # On the wire, a count of 0 means "to the end".
+        count = 0 if self._length is None else self._length - self.done
+        if self._length is not None and not count:
+            return self.done
+        packet = DownloadRequest(self.position, count, FileQuery.of(self._file_id)).pack()
+        connection.send(request(Command.DOWNLOAD_FILE, packet), deadline)
+        header = connection.receive_header(deadline)
+        if header.status:
+            connection.close()
+            raise refusal(header.status, str(self._file_id), str(connection.address))
+        self._check(header.length, count, connection)
+        self._receive(connection, header.length, deadline)
+        return self.done
+
+    def _check(self, announced: int, count: int, connection: Connection) -> None:
+        """Hold the announced length against what was asked for, and against the size in the id."""
+        if count and announced > count:
+            raise ProtocolError(f"{connection.address} sends {announced} bytes where {count} were asked for")
+        size = self._file_id.size
+        if size is None:
+            return
+        due = max(0, size - self.position)
+        if announced != (min(count, due) if count else due):
+            connection.close()
+            raise IntegrityError(
+                f"{connection.address} has {self.position + announced} bytes of {self._file_id}, "
+                f"which says that it has {size}: its copy is damaged"
+            )
+
+    def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
+        with memoryview(bytearray(min(left, _PIECE_BYTES))) as buffer:
+            while left:
+                count = connection.receive_into(buffer[:left], deadline)
+                self._write_all(buffer[:count])
+                self.done += count
+                left -= count
+        connection.settle()
+
+    def _write_all(self, piece: memoryview) -> None:
+        """Write a piece; an unbuffered file may take less of it at a time."""
+        while piece:
+            written = self._write(piece)
+            if written == 0:
+                raise InvalidArgumentError("the target takes no bytes; open it in blocking mode")
+            piece = piece[written if isinstance(written, int) else len(piece) :]

@@ -1,0 +1,81 @@
+"""Exchanges: a request without a file, and one with a file behind it."""
+
+from __future__ import annotations
+
+import logging
+
+from .connection import Connection, Deadline, Reply
+from .errors import EINVAL, ConnectionLostError, NetworkError, refusal
+from .file_id import FileId
+from .protocol import Command, request
+from .servers import Operation
+from .source import Checksum, Source
+
+logger = logging.getLogger(__name__)
+
+
+def exchange(connection: Connection, packet: bytes, deadline: Deadline) -> Reply:
+    """Send a request without a file and read its reply, whatever its status."""
+    connection.send(packet, deadline)
+    reply = connection.receive_reply(deadline)
+    if reply.status == EINVAL:
+        connection.close()  # a storage closes after this status (PROTOCOL 1.2)
+    return reply
+
+
+def asking(packet: bytes, file_id: FileId) -> Operation[bytes]:
+    """Make an operation of a request about a file: it returns the reply's body, or raises the refusal."""
+
+    def operation(connection: Connection, deadline: Deadline) -> bytes:
+        reply = exchange(connection, packet, deadline)
+        if reply.status:
+            raise refusal(reply.status, str(file_id), str(connection.address))
+        return reply.body
+
+    return operation
+
+
+def sending(
+    command: Command,
+    head: bytes,
+    source: Source,
+    checksum: Checksum | None = None,
+    file_id: FileId | None = None,
+) -> Operation[bytes]:
+    """Make an operation of a request with content: it returns the reply's body, or raises the refusal.
+
+    Marks as retriable what the storage cannot have carried out: it drops a body that it did not get
+    whole (PROTOCOL 5.2), and a refusal is just that.
+    """
+    packet = request(command, head, data_bytes=source.size)
+
+    def operation(connection: Connection, deadline: Deadline) -> bytes:
+        try:
+            source.send(packet, connection, deadline, checksum)
+        except NetworkError as error:
+            error.retriable = source.rewindable
+            raise
+        reply = _reply(connection, deadline, rewindable=source.rewindable)
+        if reply.status:
+            # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).
+            connection.close()
+            refused = refusal(reply.status, str(file_id) if file_id else None, str(connection.address))
+            refused.retriable = source.rewindable
+            raise refused
+        return reply.body
+
+    return operation
+
+
+def _reply(connection: Connection, deadline: Deadline, *, rewindable: bool) -> Reply:
+    try:
+        return connection.receive_reply(deadline)
+    except ConnectionLostError as error:
+        # An idle connection that the storage was just closing: most likely it read nothing of this.
+        if error.unanswered and connection.exchanges and rewindable:
+            logger.warning(
+                "%s closed an idle connection under an upload; it is sent again, and may have left an orphan",
+                connection.address,
+            )
+            error.retriable = True
+        raise

@@ -1,0 +1,174 @@
+"""Every server by its address: its pool, the address map, who rests, and the one retry loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from .address_map import AddressMap
+from .connection import Connection, Deadline
+from .errors import (
+    EINVAL,
+    ENOENT,
+    ConnectionLostError,
+    FastDFSError,
+    IntegrityError,
+    NetworkError,
+    NoServerError,
+    PoolTimeoutError,
+    ProtocolError,
+    ServerError,
+)
+from .pool import Pool
+from .protocol import Address
+from .resting import Resting
+
+T = TypeVar("T")
+Operation = Callable[[Connection, Deadline], T]
+
+_FAILURES = (NetworkError, ProtocolError, IntegrityError, ServerError)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of every exchange, and how long answers are remembered; seconds unless it says otherwise."""
+
+    connect_timeout: float = 5.0
+    network_timeout: float = 30.0
+    pool_size: int = 16
+    """Connections to each server, per process."""
+    placement_ttl: float = 10.0
+    """How long a tracker's choice of storages for new files holds; 0 asks for each upload."""
+    # Storages and firewalls drop idle connections, old storages after 60 s.
+    idle_seconds: float = 50.0
+
+
+@dataclass(frozen=True)
+class Candidate(Generic[T]):
+    """A server to try, and what to do there; `path` is the store path that an upload goes to."""
+
+    address: Address
+    operation: Operation[T]
+    path: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.address} path {self.path}" if self.path else str(self.address)
+
+
+class Servers:
+    """Runs operations on servers, trackers and storages alike.
+
+    The address map applies here and nowhere else, to all but the `fixed` addresses, which the user
+    wrote down as they are.
+    """
+
+    def __init__(self, limits: Limits, fixed: Collection[Address], address_map: AddressMap) -> None:
+        self.limits = limits
+        self.resting = Resting()
+        self._fixed = frozenset(fixed)
+        self._map = address_map
+        self._pools: dict[Address, Pool] = {}
+
+    def close(self) -> None:
+        """Close every idle connection, and busy ones as they come back; a later use opens new ones."""
+        for pool in list(self._pools.values()):
+            pool.close()
+
+    @property
+    def dialled(self) -> frozenset[Address]:
+        """Every address that was ever dialled."""
+        return frozenset(self._pools)
+
+    def first_success(
+        self,
+        what: str,
+        candidates: Iterable[Candidate[T]],
+        *,
+        repeatable: bool,
+        timeout: float | None = None,
+        failed: Callable[[Candidate[T], FastDFSError], None] | None = None,
+    ) -> T:
+        """Try candidates in turn; go on only after what cannot have happened or may happen twice.
+
+        `failed` hears of each failure that the loop goes on after. When none is left, raises what
+        `_verdict` says.
+        """
+        attempts: dict[str, FastDFSError] = {}
+        dead: set[Address] = set()
+        try:
+            for candidate in candidates:
+                if candidate.address in dead or str(candidate) in attempts:
+                    continue
+                try:
+                    return self.on(
+                        candidate.address, candidate.operation, repeatable=repeatable, timeout=timeout
+                    )
+                except _FAILURES as error:
+                    if failed:
+                        failed(candidate, error)
+                    if not (error.retriable or repeatable):
+                        raise
+                    attempts[str(candidate)] = error
+                    if not isinstance(error, (ServerError, IntegrityError)):
+                        dead.add(candidate.address)
+        except NoServerError as error:
+            raise NoServerError(error.args[0], {**attempts, **error.attempts}) from error
+        raise _verdict(what, attempts)
+
+    def on(
+        self, address: Address, operation: Operation[T], *, repeatable: bool, timeout: float | None = None
+    ) -> T:
+        """Run an operation on one server; once more if a connection that stood idle turns out dead."""
+        try:
+            result = self._on(address, operation, repeatable, timeout or self.limits.network_timeout)
+        except (NetworkError, ProtocolError) as error:
+            if not isinstance(error, PoolTimeoutError):  # that one is our own congestion
+                self.resting.note(address)
+            raise
+        self.resting.forget(address)
+        return result
+
+    def _on(self, address: Address, operation: Operation[T], repeatable: bool, timeout: float) -> T:
+        pool = self._pool(address)
+        deadline = Deadline(timeout)
+        with pool.connection(deadline) as connection:
+            reused = connection.exchanges > 0
+            try:
+                return operation(connection, deadline)
+            except ConnectionLostError as error:
+                if not reused or not (error.retriable or repeatable):
+                    raise
+        deadline.renew()
+        with pool.connection(deadline, fresh=True) as connection:
+            return operation(connection, deadline)
+
+    def _pool(self, named: Address) -> Pool:
+        address = named if named in self._fixed or not self._map else self._map(named)
+        pool = self._pools.get(address)
+        if pool is None:
+            limits = self.limits
+            pool = self._pools.setdefault(
+                address,
+                Pool(
+                    address,
+                    size=limits.pool_size,
+                    connect_timeout=limits.connect_timeout,
+                    idle_seconds=limits.idle_seconds,
+                ),
+            )
+        return pool
+
+
+def _verdict(what: str, attempts: dict[str, FastDFSError]) -> FastDFSError:
+    """Say what all the failures amount to: absent only where every server that was asked says so.
+
+    The last refusal when all refused with "missing" or "invalid", another refusal where there was
+    one, else NoServerError with everything.
+    """
+    refusals = [error for error in attempts.values() if isinstance(error, ServerError)]
+    corrupt = [error for error in attempts.values() if isinstance(error, IntegrityError)]
+    if refusals and len(refusals) == len(attempts):
+        other = [error for error in refusals if error.status not in (ENOENT, EINVAL)]
+        return other[0] if other else refusals[-1]
+    return corrupt[0] if corrupt else NoServerError(what, attempts)
