@@ -12,6 +12,7 @@ from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 
 _OURS = "fdfs_storage."
+_DJANGOS = "django.core.files.storage.FileSystemStorage"
 
 
 class FdfsStorageConfig(AppConfig):
@@ -28,21 +29,28 @@ class FdfsStorageConfig(AppConfig):
         from . import checks  # noqa: F401  # registers them; needs the loaded models
 
 
-def honour_default_file_storage() -> None:
-    """Let DEFAULT_FILE_STORAGE name our storage on Django 5.1 and later, which ignore that setting.
+class _Honoured(dict[str, Any]):
+    """STORAGES as it follows from DEFAULT_FILE_STORAGE; told by its type from what a project wrote down."""
 
-    STORAGES wins where it was written down with a default. Django's own dictionary of defaults is
-    never changed, only replaced.
+
+def honour_default_file_storage() -> None:
+    """Let DEFAULT_FILE_STORAGE name the default on Django 5.1 and later, which ignore that setting.
+
+    Begins with the first value that names one of our storages; from then on any value counts, so that
+    a test which overrides it gets what it names, and Django's own default where it is gone. STORAGES
+    wins where it was written down with a default. Django's own dictionary is never changed, only
+    replaced.
     """
     if django.VERSION < (5, 1):
         return
     name = getattr(settings, "DEFAULT_FILE_STORAGE", None)
-    if not isinstance(name, str) or not name.startswith(_OURS):
-        return
-    written_down = settings.is_overridden("STORAGES")  # type: ignore[misc]  # the stubs miss it
-    if written_down and DEFAULT_STORAGE_ALIAS in settings.STORAGES:
-        return
-    settings.STORAGES = {**settings.STORAGES, DEFAULT_STORAGE_ALIAS: {"BACKEND": name}}
+    if not isinstance(settings.STORAGES, _Honoured):
+        ours = isinstance(name, str) and name.startswith(_OURS)
+        written_down = settings.is_overridden("STORAGES")  # type: ignore[misc]  # the stubs miss it
+        if not ours or (written_down and DEFAULT_STORAGE_ALIAS in settings.STORAGES):
+            return
+    backend = name if isinstance(name, str) and name else _DJANGOS
+    settings.STORAGES = _Honoured({**settings.STORAGES, DEFAULT_STORAGE_ALIAS: {"BACKEND": backend}})
 
 
 def _on_setting_changed(*, setting: str, enter: bool, **_: Any) -> None:

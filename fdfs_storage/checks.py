@@ -45,7 +45,7 @@ def _ours() -> Iterator[tuple[str, dict[str, Any]]]:
         except (ImportError, KeyError, TypeError):
             continue  # not ours to report: Django names it when the storage is used
         if isinstance(backend, type) and issubclass(backend, FastDFSStorage):
-            yield alias, cast("dict[str, Any]", config.get("OPTIONS", {}))
+            yield alias, cast("dict[str, Any]", config.get("OPTIONS") or {})
 
 
 def _check_options(alias: str, given: dict[str, Any]) -> Iterator[CheckMessage]:

@@ -12,6 +12,7 @@ from .fastdfs import Client, FileId
 if TYPE_CHECKING:
     from collections.abc import Buffer  # type: ignore[attr-defined]
 
+_READING = ("r", "rb", "br", "rt", "tr")
 # One request fetches this much ahead: what reads a header, then a little more, asks once.
 _BLOCK_BYTES = 256 * 1024
 
@@ -35,7 +36,10 @@ class _RangeReader(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}
+        if whence not in bases:
+            raise io.UnsupportedOperation(f"cannot seek from {whence}")
+        base = bases[whence]
         if base + offset < 0:
             raise ValueError(f"cannot seek to {base + offset}")
         self._position = base + offset
@@ -81,6 +85,7 @@ class FastDFSFile(File):  # type: ignore[type-arg]  # generic in its stubs, not 
     def open(self, mode: str | None = None, *_: Any, **__: Any) -> FastDFSFile:
         """Go back to the start, opening the file again if it was closed."""
         wanted = mode or self.mode
+        require_reading(wanted)
         if self.closed or wanted != self.mode:
             self.close()
             self.file = self._stream(wanted)
@@ -94,7 +99,6 @@ class FastDFSFile(File):  # type: ignore[type-arg]  # generic in its stubs, not 
             self.file.close()
 
     def _stream(self, mode: str) -> Any:
-        require_reading(mode)
         reader = _RangeReader(self._client, self._file_id, self._size)
         buffered = io.BufferedReader(reader, _BLOCK_BYTES)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding="utf-8")
@@ -102,7 +106,7 @@ class FastDFSFile(File):  # type: ignore[type-arg]  # generic in its stubs, not 
 
 def require_reading(mode: str) -> None:
     """Raise io.UnsupportedOperation for a mode that writes: FastDFS overwrites nothing."""
-    if set(mode) - set("rbt") or "r" not in mode:
+    if mode not in _READING:
         raise io.UnsupportedOperation(
             f"mode {mode!r}: files in FastDFS are not written in place; "
             "save the new content with storage.save(), which gives it a name of its own"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import http.client
 import secrets
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from .fastdfs.links import public_url
 from .fastdfs.statistics import Status, StorageStat
 
 _PROBE_BYTES = 4096
+_OUTER = "10.0.0.5"
 
 
 class Verdict(enum.IntEnum):
@@ -92,7 +94,7 @@ def _tracker(client: Client, tracker: Address, storages: dict[str, StorageStat])
         groups = client.groups(tracker=tracker)
         for group in groups:
             for storage in client.storages(group.name, tracker=tracker):
-                storages.setdefault(f"{group.name} {storage.address}", storage)
+                _collect(storages, f"{group.name} {storage.id}", storage)
     except FastDFSError as error:
         remedy = _(
             "Start fdfs_trackerd there, open its port for this machine, "
@@ -106,8 +108,16 @@ def _tracker(client: Client, tracker: Address, storages: dict[str, StorageStat])
     return Finding(Subject.TRACKER, str(tracker), True, _("groups: %(names)s") % {"names": names})
 
 
+def _collect(storages: dict[str, StorageStat], key: str, storage: StorageStat) -> None:
+    """Keep one record of each storage: where trackers disagree, the one that calls it not active."""
+    if storage.status == Status.DELETED:
+        return  # an operator took it out of the cluster; trackers go on listing it
+    if key not in storages or storage.status != Status.ACTIVE:
+        storages[key] = storage
+
+
 def _storage(client: Client, storage: StorageStat) -> Finding:
-    name = str(storage.address)
+    name = f"{storage.ip}:{storage.port}"
     if storage.status != Status.ACTIVE:
         state = Status(storage.status).name if storage.status in list(Status) else str(storage.status)
         remedy = _(
@@ -121,9 +131,10 @@ def _storage(client: Client, storage: StorageStat) -> Finding:
     except FastDFSError as error:
         remedy = _(
             "The trackers hand out this address, but it cannot be reached from here: start fdfs_storaged; "
-            "give a container or NAT an outer address (bind_addr, host networking), a firewall an open port."
+            "open its port in the firewall; or, for the inner address of a container or NAT, set %(line)s"
         )
-        return Finding(Subject.STORAGE, name, False, str(error), remedy)
+        line = f'FDFS_STORAGE_ADDRESS_MAP = {{"{storage.ip}": "{_OUTER}"}}'
+        return Finding(Subject.STORAGE, name, False, str(error), remedy % {"line": line})
     detail = _("FastDFS %(version)s, %(free)d of %(total)d MB free")
     facts = {"version": storage.version, "free": storage.free_mb, "total": storage.total_mb}
     return Finding(Subject.STORAGE, name, True, detail % facts)
@@ -195,12 +206,17 @@ def _get(url: str, size: int, timeout: float) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     url = f"http:{url}" if url.startswith("//") else url
     try:
+        deadline = time.monotonic() + timeout
+        body = b""
         with opener.open(url, timeout=timeout) as response:
-            body: bytes = response.read(size + 1)
-            return body
+            while len(body) <= size and (piece := response.read1(size + 1 - len(body))):
+                body += piece
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no end of it within {timeout:g} s")
     except urllib.error.HTTPError as error:
         error.close()
         raise
+    return body
 
 
 def _url_remedy(error: Exception) -> str:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -30,6 +30,28 @@ from .files import FastDFSFile, require_reading
 logger = logging.getLogger(__name__)
 
 _PLAIN_CHUNKS = (File.chunks, InMemoryUploadedFile.chunks)
+_PLAIN_FILES = (io.BytesIO, io.BufferedReader, io.BufferedRandom, io.FileIO)
+_METHODS = frozenset({"chunks", "read", "seek"})
+
+
+class _State(NamedTuple):
+    """Options and the client that they make; the client dials nothing before its first use."""
+
+    options: conf.Options
+    client: Client | None
+
+    @classmethod
+    def of(cls, options: conf.Options) -> _State:
+        if not options.trackers:
+            return cls(options, None)
+        client = Client(
+            options.trackers,
+            group=options.group,
+            limits=options.limits,
+            address_map=options.storage_address_map,
+            verify=options.verify,
+        )
+        return cls(options, client)
 
 
 @deconstructible(path="fdfs_storage.storage.FastDFSStorage")
@@ -47,40 +69,38 @@ class FastDFSStorage(Storage):
     def __init__(self, **options: Any) -> None:
         conf.refuse_unknown(options)
         self._given = options
-        self._generation = -1
+        self._states: dict[int, _State] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self._given) or 'as the settings say'}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_given": self._given, "_generation": -1}
+        return {**vars(self), "_states": {}}
 
     @property
     def options(self) -> conf.Options:
         """The options in force; raises ImproperlyConfigured for one that is not valid."""
-        if self._generation != conf.generation.number:
-            self._reload()
-        return self._options
+        return self._state().options
 
     @property
     def client(self) -> Client:
         """The client of this process and its forks; raises ImproperlyConfigured without a tracker."""
-        options = self.options
-        client: Client | None = self.__dict__.get("_client")
+        client = self._state().client
         if client is None:
-            if not options.trackers:
-                raise ImproperlyConfigured('no tracker is configured: set FDFS_TRACKERS = ["10.0.0.1:22122"]')
-            fresh = Client(options.trackers, group=options.group, limits=options.limits)
-            client = self.__dict__.setdefault("_client", fresh)  # atomic: all threads get the same one
-        return cast("Client", client)
+            raise ImproperlyConfigured('no tracker is configured: set FDFS_TRACKERS = ["10.0.0.1:22122"]')
+        return client
 
-    def _reload(self) -> None:
+    def _state(self) -> _State:
+        """Return what belongs to the settings as they are now: one and the same for all threads."""
         generation = conf.generation.number
-        self._options = conf.resolve(self._given)
-        stale: Client | None = self.__dict__.pop("_client", None)
-        self._generation = generation
-        if stale is not None:
-            stale.close()
+        state = self._states.get(generation)
+        if state is None:
+            state = self._states.setdefault(generation, _State.of(conf.resolve(self._given)))
+            for old in [number for number in list(self._states) if number < generation]:
+                stale = self._states.pop(old, None)
+                if stale and stale.client:
+                    stale.client.close()
+        return state
 
     # --- saving -------------------------------------------------------------------------------
 
@@ -105,6 +125,7 @@ class FastDFSStorage(Storage):
         return True
 
     def _save(self, name: str, content: File[Any]) -> str:
+        name = str(name)
         extension = extension_of(name)
         if not extension and "." in name.rpartition("/")[2]:
             logger.info(
@@ -123,7 +144,7 @@ class FastDFSStorage(Storage):
     def exists(self, name: str) -> bool:
         """Say whether the cluster has the file; raise where it cannot be asked."""
         try:
-            self.client.info(FileId.parse(name), crc=False)
+            self.client.info(FileId.parse(str(name)), crc=False)
         except (FileMissingError, InvalidFileIdError):
             return False
         return True
@@ -140,7 +161,7 @@ class FastDFSStorage(Storage):
             raise ImproperlyConfigured(
                 'no base URL is configured: set FDFS_BASE_URL = "http://10.0.0.1:8888"'
             )
-        return public_url(base_url, name or "")
+        return public_url(base_url, str(name or ""))
 
     def get_created_time(self, name: str) -> datetime:
         """Return when the file was uploaded, to the second; aware exactly when USE_TZ."""
@@ -167,7 +188,7 @@ class FastDFSStorage(Storage):
         if not name:
             raise ValueError("The name must be given to delete().")
         try:
-            file_id = FileId.parse(name)
+            file_id = FileId.parse(str(name))
         except InvalidFileIdError:
             logger.warning("nothing to delete: %r is not a FastDFS file id", name)
             return
@@ -187,7 +208,7 @@ class FastDFSStorage(Storage):
     def _existing(name: str) -> FileId:
         """Parse a name that is to be read: to readers, what is no file id is a file that is not there."""
         try:
-            return FileId.parse(name)
+            return FileId.parse(str(name))
         except InvalidFileIdError as error:
             raise FileNotFoundError(errno.ENOENT, "not a FastDFS file id", name) from error
 
@@ -196,16 +217,16 @@ class FastDFSStorage(Storage):
 def _binary(content: File[Any]) -> Iterator[BinaryIO]:
     """Give all of a Django file as a binary stream, without closing the caller's.
 
-    Where chunks() is Django's own, its inner file says the same, and goes to the client without a
-    detour; anything else, text included, is spooled and thereby counted: its `size` cannot be trusted.
+    A plain file of the standard library inside a File of Django's own ways goes to the client without
+    a detour. Anything else says what it holds by chunks() alone, and is spooled and thereby counted:
+    text, subclasses with a read() of their own, files of another storage (which would otherwise hold
+    a connection to read from while they hold one to write to).
     """
-    inner: Any = content.file
-    if type(content).chunks in _PLAIN_CHUNKS and not isinstance(inner, (io.TextIOBase, File)):
-        with suppress(AttributeError, io.UnsupportedOperation):
-            inner.seek(0)
-        if not _reads_text(inner):
-            yield inner
-            return
+    inner = _plain_inner(content)
+    if inner is not None:
+        inner.seek(0)
+        yield inner
+        return
     with tempfile.TemporaryFile() as spool:
         for chunk in content.chunks():
             spool.write(chunk.encode() if isinstance(chunk, str) else chunk)
@@ -213,9 +234,20 @@ def _binary(content: File[Any]) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", spool)
 
 
-def _reads_text(stream: Any) -> bool:
-    return isinstance(stream.read(0), str)
+def _plain_inner(content: File[Any]) -> BinaryIO | None:
+    kind = type(content)
+    own = (getattr(kind, "chunks", None), getattr(kind, "read", None), getattr(kind, "seek", None))
+    if (
+        own[0] not in _PLAIN_CHUNKS
+        or own[1:] != (File.read, File.seek)
+        or not _METHODS.isdisjoint(vars(content))
+    ):
+        return None
+    inner: Any = content.file
+    bare = getattr(inner, "file", inner) if type(inner) is tempfile._TemporaryFileWrapper else inner
+    plain = type(bare) in _PLAIN_FILES and isinstance(getattr(bare, "raw", bare), (io.FileIO, io.BytesIO))
+    return cast("BinaryIO", inner) if plain else None
 
 
 def _localized(moment: datetime) -> datetime:
-    return moment if settings.USE_TZ else timezone.make_naive(moment)
+    return moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())

@@ -99,7 +99,7 @@ def test_a_dead_storage_is_unusable_and_its_address_is_explained(broken):
 
     assert code == 2
     assert f"FAIL storage  {broken.storage_server.address}" in output
-    assert "container" in remedies(output)[0]
+    assert 'FDFS_STORAGE_ADDRESS_MAP = {"127.0.0.1": ' in remedies(output)[0]
     assert "FAIL upload" in output
 
 
@@ -176,6 +176,16 @@ def test_a_storage_that_is_not_fastdfs_says_so():
         call_command("fdfs_check", storage="staticfiles")
     with pytest.raises(CommandError, match="nosuch"):
         call_command("fdfs_check", storage="nosuch")
+
+
+def test_json_says_what_is_wrong_with_the_settings(settings, capsys):
+    settings.FDFS_TRACKERS = []
+    output = io.StringIO()
+
+    with pytest.raises(CommandError):
+        call_command("fdfs_check", "--json", stdout=output)
+
+    assert json.loads(output.getvalue())["status"] == "unusable"
 
 
 @pytest.mark.parametrize(("name", "value"), [("FDFS_TRACKERS", []), ("FDFS_POOL_SIZE", "many")])

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, default_storage, storages
@@ -57,6 +60,17 @@ def test_a_base_url_may_be_a_url_or_an_address(given, url):
         ("pool_size", 0),
         ("pool_size", 2.5),
         ("pool_size", True),
+        ("placement_ttl", 61),
+        ("placement_ttl", -1),
+        ("verify", "no"),
+        ("storage_address_map", ["172.17.0.2"]),
+        ("storage_address_map", {"172.17.0.0/99": "10.0.0.5"}),
+        ("storage_address_map", {"172.17.0.2": 5}),
+        ("client_conf", 1),
+        ("client_conf", ["/etc/fdfs/client.conf"]),
+        ("client_conf", b"/etc/fdfs/client.conf"),
+        ("client_conf", "/no/such/client.conf"),
+        ("client_conf", "/\0"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_option(option, value):
@@ -112,6 +126,104 @@ def test_a_changed_setting_reaches_a_storage_that_is_in_use(settings):
     assert storage.client is not before[1]
 
 
+# --- client.conf --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client_conf(tmp_path, settings):
+    """A client.conf, and settings that say nothing that it says."""
+    for name in ("FDFS_TRACKERS", "FDFS_CONNECT_TIMEOUT", "FDFS_NETWORK_TIMEOUT"):
+        if hasattr(settings, name):
+            delattr(settings, name)
+    path = tmp_path / "client.conf"
+    path.write_text("tracker_server = 10.0.0.1\nconnect_timeout = 3\nnetwork_timeout = 4\n")
+    settings.FDFS_CLIENT_CONF = path
+    return path
+
+
+def test_a_client_conf_stands_below_settings_and_above_defaults(client_conf, settings):
+    client_conf.write_text("tracker_server = 10.0.0.1\nconnect_timeout = 3\n")
+    options = conf.resolve({})
+    assert (options.trackers, options.connect_timeout) == (("10.0.0.1:22122",), 3.0)
+    assert options.network_timeout == conf.Options().network_timeout
+    assert options.client_conf == client_conf
+
+    settings.FDFS_TRACKERS, settings.FDFS_CONNECT_TIMEOUT = ["10.0.0.2"], 5
+    options = conf.resolve({"connect_timeout": 6})
+
+    assert (options.trackers, options.connect_timeout) == (("10.0.0.2:22122",), 6.0)
+
+
+def test_an_option_names_another_client_conf_or_none(client_conf, tmp_path):
+    (tmp_path / "other.conf").write_text("tracker_server = 10.0.0.3\n")
+
+    assert conf.resolve({"client_conf": str(tmp_path / "other.conf")}).trackers == ("10.0.0.3:22122",)
+    assert conf.resolve({"client_conf": None}).trackers == conf.resolve({"client_conf": ""}).trackers == ()
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path])
+def test_a_relative_client_conf_starts_at_base_dir(client_conf, settings, kind):
+    settings.BASE_DIR, settings.FDFS_CLIENT_CONF = kind(client_conf.parent), kind(Path("client.conf"))
+
+    assert conf.resolve({}).client_conf == client_conf
+
+
+@pytest.mark.parametrize("base_dir", [None, "", 1])
+def test_a_relative_client_conf_needs_a_base_dir(client_conf, settings, base_dir):
+    settings.BASE_DIR, settings.FDFS_CLIENT_CONF = base_dir, "conf/client.conf"
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r'FDFS_CLIENT_CONF is a relative .* "/etc/fdfs/client.conf"'
+    ):
+        conf.resolve({})
+
+
+def test_a_client_conf_may_wait_longer_than_our_settings_may(client_conf):
+    client_conf.write_text("tracker_server = 10.0.0.1\nnetwork_timeout = 86400\n")
+
+    options = conf.resolve({})
+
+    assert conf.resolve({"network_timeout": options.network_timeout}) == options
+
+
+def test_the_client_conf_of_this_repository_is_read(client_conf, settings):
+    settings.FDFS_CLIENT_CONF = "conf/client.conf"
+
+    assert conf.resolve({}).trackers == ("127.0.0.1:22122",)
+
+
+def test_a_client_conf_is_read_when_a_storage_is_used_first(client_conf):
+    content = client_conf.read_text()
+    client_conf.unlink()
+    storage = FastDFSStorage()
+    client_conf.write_text(content)
+
+    assert storage.options.trackers == ("10.0.0.1:22122",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("connect_timeout = 3\n", r"FDFS_CLIENT_CONF: .*/client\.conf: no tracker_server"),
+        ("\ntracker_server = x:y\n", r"FDFS_CLIENT_CONF: .*/client\.conf:2: tracker_server 'x:y'"),
+        ("#include no.conf\n", r"FDFS_CLIENT_CONF: .*/client\.conf:1: #include .*/no.conf: No such file"),
+        (None, r"FDFS_CLIENT_CONF: .*/client\.conf: No such file"),
+    ],
+)
+def test_a_mistake_in_a_client_conf_is_reported_with_file_and_line(client_conf, content, message):
+    client_conf.unlink()
+    if content is not None:
+        client_conf.write_text(content)
+
+    with pytest.raises(ImproperlyConfigured, match=message):
+        conf.resolve({})
+    with pytest.raises(ImproperlyConfigured, match=r"OPTIONS\['client_conf'\]: "):
+        conf.resolve({"client_conf": client_conf})
+    [found] = check_storages(None)
+    assert found.id == "fdfs.E001"
+    assert re.search(message, found.msg)
+
+
 # --- DEFAULT_FILE_STORAGE -----------------------------------------------------------------------
 
 
@@ -156,6 +268,11 @@ def test_default_file_storage_can_be_overridden():
     else:
         without = {alias: value for alias, value in STORAGES.items() if alias != "default"}
         with override_settings(STORAGES=without), override_settings(DEFAULT_FILE_STORAGE=OURS):
+            assert isinstance(storages["default"], FastDFSStorage)
+            with override_settings(DEFAULT_FILE_STORAGE="django.core.files.storage.InMemoryStorage"):
+                assert not isinstance(storages["default"], FastDFSStorage), "tests would write to the cluster"
+            with override_settings(DEFAULT_FILE_STORAGE=None):
+                assert isinstance(storages["default"], FileSystemStorage)
             assert isinstance(storages["default"], FastDFSStorage)
     with override_settings(STORAGES={**STORAGES, **FILES}):
         assert isinstance(default_storage.__reduce__ and storages["default"], FileSystemStorage)

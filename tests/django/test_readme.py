@@ -40,7 +40,9 @@ def test_every_setting_is_in_the_table_with_its_default(readme, field):
 
     _, _, option, default, *_ = (cell.strip() for cell in row.split("|"))
     assert option == f"`{field.name}`"
-    if field.default:
+    if field.default is True:
+        assert default == "`True`"
+    elif isinstance(field.default, (int, float)):
         assert default == f"`{field.default:g}`"
 
 

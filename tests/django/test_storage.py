@@ -7,6 +7,7 @@ import sys
 import threading
 import zipfile
 from datetime import timedelta
+from pathlib import Path, PurePosixPath
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation
@@ -92,6 +93,32 @@ class Chunked(File):
             yield piece.swapcase()
 
 
+class Shouting(File):
+    """A file that says something else than its inner file, by read() and so by chunks()."""
+
+    def read(self, count=-1):
+        return self.file.read(count).swapcase()
+
+
+class Duck:
+    """No File, and nothing but chunks()."""
+
+    closed = False
+    name = "a.bin"
+
+    def __init__(self, content):
+        self._content = content
+
+    def chunks(self, chunk_size=None):
+        yield self._content
+
+    def seek(self, *_):
+        pass
+
+    def close(self):
+        pass
+
+
 FORMS = {
     "ContentFile": ContentFile,
     "InMemoryUploadedFile": in_memory,
@@ -101,6 +128,8 @@ FORMS = {
     "bare BytesIO": io.BytesIO,
     "gzip": lambda content: File(gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(content, 1))), "a.bin"),
     "own chunks": lambda content: Chunked(io.BytesIO(content.swapcase()), "a.bin"),
+    "own read": lambda content: Shouting(io.BytesIO(content.swapcase()), "a.bin"),
+    "only chunks": Duck,
     "File of File": lambda content: File(File(io.BytesIO(content), "inner.bin"), "a.bin"),
 }
 
@@ -308,6 +337,38 @@ def test_times_are_aware_exactly_when_the_project_is(storage, saved, settings, u
         assert abs(moment - timezone.now()) < timedelta(minutes=5)
 
 
+def test_a_path_is_a_name_too(storage, saved):
+    path = PurePosixPath(saved)
+
+    assert storage.exists(path)
+    assert storage.url(path) == storage.url(saved)
+    assert storage.size(path) == len(CONTENT)
+    assert read(storage, path) == CONTENT
+    assert storage.save(Path("p.txt"), ContentFile(b"x")).endswith(".txt")
+    storage.delete(path)
+    assert not storage.exists(saved)
+
+
+def test_copies_inside_the_cluster_need_one_connection_at_a_time(broken, settings):
+    settings.FDFS_POOL_SIZE = 1
+    storage = FastDFSStorage()
+    first = storage.save("a.bin", ContentFile(CONTENT))
+
+    with storage.open(first) as file:
+        second = storage.save("b.bin", file)
+
+    assert read(storage, second) == CONTENT
+
+
+def test_a_path_that_the_storage_has_not_got_is_a_missing_file(storage, saved):
+    elsewhere = saved.replace("/M00/", "/M77/")
+
+    assert not storage.exists(elsewhere)
+    storage.delete(elsewhere)
+    with pytest.raises(FileNotFoundError):
+        storage.open(elsewhere)
+
+
 def test_what_fastdfs_cannot_do_says_why(storage, saved):
     for operation in (storage.path, storage.listdir, storage.get_accessed_time):
         with pytest.raises(NotImplementedError, match=r"FastDFS"):
@@ -353,6 +414,8 @@ def test_it_pickles_in_use(storage, saved):
     again = pickle.loads(pickle.dumps(storage))
 
     assert read(again, saved) == CONTENT
+    made = pickle.loads(pickle.dumps(FastDFSStorage(pool_size=3)))
+    assert made.deconstruct() == ("fdfs_storage.storage.FastDFSStorage", (), {"pool_size": 3})
 
 
 def test_it_goes_into_a_migration_as_it_was_made():

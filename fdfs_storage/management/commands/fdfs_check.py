@@ -33,10 +33,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        storage = _storage(options["storage"])
         try:
+            storage = _storage(options["storage"])
             examination = health.examine(storage.client, storage.options)
-        except ImproperlyConfigured as error:
+        except (ImproperlyConfigured, InvalidStorageError, KeyError) as error:
+            if options["json"]:
+                self.stdout.write(json.dumps({"status": "unusable", "error": str(error)}, ensure_ascii=False))
             raise CommandError(str(error), returncode=health.Verdict.UNUSABLE) from error
         findings = []
         for finding in examination:
@@ -72,10 +74,7 @@ class Command(BaseCommand):
 
 
 def _storage(alias: str) -> FastDFSStorage:
-    try:
-        storage = storages[alias]
-    except (InvalidStorageError, ImproperlyConfigured) as error:
-        raise CommandError(str(error), returncode=health.Verdict.UNUSABLE) from error
+    storage = storages[alias]
     if not isinstance(storage, FastDFSStorage):
         raise CommandError(
             _("STORAGES[%(alias)r] is a %(kind)s, not a FastDFSStorage; name another one with --storage.")
