@@ -174,6 +174,23 @@ class FileId:
         """What follows the first dot of the last seven characters; no dot, no extension."""
         return self.name[-_TAIL_BYTES:].partition(".")[2]
 
+    def slave(self, prefix: str, extension: str = "") -> FileId:
+        """Return the id of this master's slave: its name without extension, the prefix, the extension.
+
+        Arithmetic only (PROTOCOL 5.3): nothing says that the slave exists. Raises InvalidFileIdError
+        where the name comes out longer than FastDFS takes.
+        """
+        own = self.extension
+        stem = self.name[: -len(own) - 1] if own else self.name
+        return FileId.parse(f"{self.group}/{stem}{prefix}{'.' if extension else ''}{extension}")
+
+    def is_slave_of(self, master: FileId) -> bool:
+        """Say whether the name is one that `master`'s slaves get."""
+        own = master.extension
+        stem = master.name[: -len(own) - 1] if own else master.name
+        longer = len(self.name) > len(stem) and self != master
+        return self.group == master.group and self.name.startswith(stem) and longer
+
     def _payload(self) -> tuple[bytes, int, int, int]:
         # 27 characters of base64 are 20 bytes and two bits; the padding brings them to 28.
         raw = base64.urlsafe_b64decode(self.name[_STEM] + "=")
