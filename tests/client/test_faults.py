@@ -4,18 +4,21 @@ import io
 import logging
 import random
 import socket
+import threading
 
 import pytest
 
 from fdfs_storage.devserver import EmbeddedCluster
-from fdfs_storage.fastdfs import Client, Limits, protocol
+from fdfs_storage.fastdfs import Client, FileId, Limits, protocol
 from fdfs_storage.fastdfs.errors import (
     ConnectionLostError,
     FileMissingError,
+    IntegrityError,
     NoServerError,
     NoSpaceError,
     ServerError,
 )
+from fdfs_storage.fastdfs.file_id import stem
 from fdfs_storage.fastdfs.protocol import Command
 
 from .peer import peer, read_all
@@ -327,3 +330,206 @@ def test_reads_and_deletes_of_a_known_source_ask_no_tracker(client, tracker, sto
     client.delete(second)
 
     assert (len(tracker.requests), len(storage.requests)) == (before[0], before[1] + 2)
+
+
+# --- what a storage says, and what it means -----------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [5, 16, 95])
+def test_a_sick_storage_is_not_a_missing_file(client, storage, status):
+    file_id = client.upload(b"content")
+    storage.answer_next(protocol.refusal(status), Command.QUERY_FILE_INFO)
+
+    with pytest.raises(ServerError) as caught:
+        client.info(file_id)
+
+    assert not isinstance(caught.value, FileMissingError)
+    assert caught.value.status == status
+
+
+def test_a_busy_storage_is_asked_again_for_an_upload(client, storage, embedded):
+    storage.answer_next(protocol.refusal(16), Command.UPLOAD_FILE)
+
+    with pytest.raises(ServerError, match="busy"):
+        client.upload(b"content")
+
+    assert client.download(client.upload(b"content")) == b"content"
+
+
+def test_a_reply_that_comes_too_late_never_answers_another_request(make_client, embedded, storage):
+    client = make_client(embedded.trackers, network_timeout=0.2)
+    file_id, other = client.upload(b"first"), client.upload(b"other")
+    storage.delay_next(1, Command.DOWNLOAD_FILE)
+    with pytest.raises(NoServerError):
+        client.download(file_id)
+
+    assert client.download(other) == b"other"
+
+
+def test_a_damaged_copy_is_told_by_the_size_in_the_id(client, embedded, tmp_path):
+    file_id = client.upload(LARGE)
+    path = embedded.volume.path_of(str(file_id))
+    with path.open("r+b") as file:
+        file.truncate(1_000_000)
+
+    with pytest.raises(IntegrityError, match="damaged"):
+        client.download_to(file_id, tmp_path / "copy")
+
+    assert not list(tmp_path.iterdir())
+
+
+def with_random_crc(embedded, file_id):
+    """Rename a stored file as a cluster that deduplicates would have named it."""
+    name = stem(
+        file_id.source,
+        int(file_id.created.timestamp()),
+        file_id.size,
+        12345,
+        random_bits=random.getrandbits(23),
+    )
+    renamed = FileId.parse(f"{file_id.group}/{file_id.name[:10]}{name}{file_id.name[37:]}")
+    path = embedded.volume.path_of(str(file_id))
+    path.rename(path.with_name(renamed.name[10:]))
+    return renamed
+
+
+def test_an_upload_whose_id_has_a_random_crc_is_read_back_and_accepted(client, embedded, storage, caplog):
+    renamed = with_random_crc(embedded, client.upload(b"content"))
+    storage.answer_next(protocol.reply(protocol.pack_file_id(renamed)), Command.UPLOAD_FILE)
+
+    with caplog.at_level(logging.WARNING, "fdfs_storage"):
+        assert client.upload(b"content") == renamed
+
+    assert "check_file_duplicate" in caplog.text
+    assert client.download(renamed, verify=True) == b"content"
+
+
+def test_an_upload_that_came_out_different_is_an_error_and_nothing_is_deleted(client, embedded, storage):
+    another = with_random_crc(embedded, client.upload(b"another"))
+    storage.answer_next(protocol.reply(protocol.pack_file_id(another)), Command.UPLOAD_FILE)
+
+    with pytest.raises(IntegrityError, match=another.name):
+        client.upload(b"content")
+
+    assert client.download(another) == b"another"
+
+
+def test_an_upload_is_not_checked_where_that_is_switched_off(embedded, storage):
+    with Client(embedded.trackers, verify=False) as client:
+        another = with_random_crc(embedded, client.upload(b"another"))
+        storage.answer_next(protocol.reply(protocol.pack_file_id(another)), Command.UPLOAD_FILE)
+
+        assert client.upload(b"content") == another
+
+
+def test_a_damaged_content_is_found_by_a_verified_download(client, embedded, tmp_path):
+    file_id = client.upload(b"content")
+    embedded.volume.path_of(str(file_id)).write_bytes(b"CONTENT")
+
+    assert client.download(file_id) == b"CONTENT"
+    with pytest.raises(IntegrityError, match="damaged"):
+        client.download(file_id, verify=True)
+    with pytest.raises(IntegrityError):
+        client.download_to(file_id, tmp_path / "copy", verify=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_nothing_is_known_of_a_group_two_equal_readings_are_enough(embedded, make_client):
+    renamed = with_random_crc(embedded, make_client(embedded.trackers).upload(b"content"))
+
+    assert make_client(embedded.trackers).download(renamed, verify=True) == b"content"
+
+
+def test_a_slave_of_another_size_than_was_sent_is_an_error(client, storage):
+    master = client.upload(b"master", "jpg")
+    other = client.upload_slave(master, "_other", b"other slave", "jpg")
+    storage.answer_next(protocol.reply(protocol.pack_file_id(other)), Command.UPLOAD_SLAVE_FILE)
+
+    with pytest.raises(IntegrityError, match="left alone"):
+        client.upload_slave(master, "_s", b"small", "jpg")
+
+
+def test_an_upload_whose_metadata_fails_is_taken_back(client, embedded, storage):
+    storage.answer_next(protocol.refusal(5), Command.SET_METADATA)
+
+    with pytest.raises(ServerError):
+        client.upload(b"content", metadata={"a": "b"})
+
+    assert list(embedded.volume.files()) == []
+
+
+# --- changes are made once ------------------------------------------------------------------------
+
+
+def test_an_append_without_a_reply_is_not_repeated(client, storage):
+    file_id = client.upload_appender(b"content")
+    storage.drop_next_reply(after_bytes=5, command=Command.APPEND_FILE)
+
+    with pytest.raises(ConnectionLostError):
+        client.append(file_id, b" more")
+
+    assert client.download(file_id) == b"content more"
+
+
+@pytest.mark.parametrize("after", [0, 30, 200_000])
+def test_an_append_that_broke_off_is_made_once_by_repeating_it(client, storage, after):
+    file_id = client.upload_appender(b"content")
+    storage.drop_next(after_bytes=after)
+
+    client.append(file_id, LARGE)
+
+    assert client.download(file_id) == b"content" + LARGE
+
+
+# --- other addresses ------------------------------------------------------------------------------
+
+
+def test_storages_are_dialled_where_the_map_says_and_trackers_as_they_stand(embedded, storage, closed_port):
+    port = int(closed_port.rpartition(":")[2])
+    with EmbeddedCluster(storage_port=port) as elsewhere:
+        elsewhere.storage_server.stop()
+        real = f"127.0.0.1:{storage.port}"
+        with Client(elsewhere.trackers, address_map={f"127.0.0.1:{port}": real}, verify=False) as client:
+            file_id = client.upload(b"content")
+
+            assert client.download(file_id) == b"content"
+            assert {str(address) for address in client._cluster.servers.dialled} == {
+                *elsewhere.trackers,
+                real,
+            }
+    assert embedded.volume.path_of(str(file_id))
+
+
+def test_a_name_with_a_dead_address_is_reached_by_the_other(monkeypatch, embedded, make_client, tracker):
+    real = socket.getaddrinfo
+
+    def two_addresses(host, port, *args, **kwargs):
+        if host != "tracker.test":
+            return real(host, port, *args, **kwargs)
+        return [*real("127.0.0.2", port, *args, **kwargs), *real("127.0.0.1", port, *args, **kwargs)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+
+    assert make_client([f"tracker.test:{tracker.port}"]).groups()
+
+
+def test_sixty_four_threads_share_four_connections(make_client, embedded, storage):
+    client = make_client(embedded.trackers, pool_size=4, network_timeout=30)
+    failures = []
+
+    def work(number):
+        try:
+            content = str(number).encode() * 500
+            for _ in range(5):
+                assert client.download(client.upload(content)) == content
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert storage.connections <= 4
