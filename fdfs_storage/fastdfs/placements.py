@@ -48,7 +48,7 @@ class Placements:
         batch = self._batches.get(group)
         if batch and time.monotonic() - batch.at < self._ttl:
             yield from self._awake(batch.rotated())
-        fresh = self._ask(group)
+        fresh = self._ask(group).rotated()
         yield from self._awake(fresh)
         if group is None:
             yield from self._elsewhere({placement.group for placement in fresh})
@@ -69,11 +69,11 @@ class Placements:
         for group in self._trackers.groups():
             if group.name not in tried and group.writable_count:
                 try:
-                    yield from self._awake(self._ask(group.name))
+                    yield from self._awake(self._ask(group.name).rotated())
                 except (NoServerError, ServerError):
                     continue  # full, or its storages are down: the next one
 
-    def _ask(self, group: str | None) -> list[Placement]:
+    def _ask(self, group: str | None) -> _Batch:
         times = _ANSWERS if self._ttl else 1
         try:
             if group is None:
@@ -87,6 +87,7 @@ class Placements:
             where = f"group {group} is unknown or" if group else "the cluster"
             message = f"{where} has no active storage that takes uploads; see the tracker's log"
             raise NoServerError(message, {str(error.peer): error}) from error
+        batch = _Batch(time.monotonic(), tuple(answers))
         if self._ttl:
-            self._batches[group] = _Batch(time.monotonic(), tuple(answers))
-        return answers
+            self._batches[group] = batch
+        return batch
