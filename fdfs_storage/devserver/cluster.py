@@ -14,10 +14,12 @@ from fdfs_storage.fastdfs.file_id import valid_group
 from fdfs_storage.fastdfs.protocol import Address, Width
 
 from .daemon_server import DaemonServer
-from .daemons import Load, Storage, Tracker
 from .http import HttpServer
 from .server import Server
 from .sockets import LoopThread
+from .storage import Storage
+from .tracker import Tracker
+from .view import Peer
 from .volume import Volume
 
 
@@ -108,25 +110,36 @@ class EmbeddedCluster:
 
     def _start_servers(self, loop: LoopThread, stack: contextlib.ExitStack) -> None:
         storage = Storage(self.volume)
-        tracker = Tracker(storage, width=self._width)
         self.storage_server = server = DaemonServer(
             "storage", storage, loop, self.host, self.storage_port, self._timeout
         )
         self.tracker_servers = [
             DaemonServer("tracker", tracker, loop, self.host, port, self._timeout)
-            for port in self._tracker_ports
+            for tracker, port in zip(self._trackers_of(storage), self._tracker_ports, strict=True)
         ]
         self.http_server = HttpServer(self.volume, loop, self.host, self.http_port, self._timeout)
         for each in self._servers:
             each.start()
             stack.callback(each.stop)
         storage.address = Address(server.host, server.port)
-        storage.load = lambda: Load(server.current, server.peak)
+        storage.load = lambda: server.load
         self._tracker_ports = [each.port for each in self.tracker_servers]
         self.storage_port = server.port
         self.http_port = self.http_server.port
         self.trackers = [each.address for each in self.tracker_servers]
         self.base_url = f"http://{self.http_server.address}"
+
+    def _trackers_of(self, storage: Storage) -> list[Tracker]:
+        return [
+            Tracker(storage, width=self._width, index=index, trackers=self._peers)
+            for index in range(len(self._tracker_ports))
+        ]
+
+    def _peers(self) -> list[Peer]:
+        return [
+            Peer(Address(each.host, each.port), each.up_time, each.listening, each.load)
+            for each in self.tracker_servers
+        ]
 
     @property
     def _servers(self) -> list[Server]:

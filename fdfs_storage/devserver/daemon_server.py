@@ -9,11 +9,11 @@ from typing import Protocol
 
 from fdfs_storage.fastdfs.protocol import HEADER_BYTES, Command, Header
 
-from .daemons import Upload
 from .faults import Answer, Delay, Drop, DropReply, Faults
 from .replies import Reply, Request
 from .server import Server, logger
 from .sockets import PIECE_BYTES, Connection, LoopThread
+from .transfers import Transfer
 
 _REMEMBERED_REQUESTS = 10_000
 
@@ -23,7 +23,7 @@ class Daemon(Protocol):
 
     def expects(self, header: Header) -> int | None: ...
 
-    def begin(self, request: Request) -> Reply | Upload: ...
+    def begin(self, request: Request) -> Reply | Transfer: ...
 
     def closes_after(self, reply: Reply) -> bool: ...
 
@@ -80,7 +80,7 @@ class DaemonServer(Server):
             expected = self._daemon.expects(header)
             if expected is None:
                 return
-            request = Request(header, await connection.read(expected))
+            request = Request(header, await connection.read(expected), connection.host)
             if header.command == Command.QUIT or await self._answer(connection, request):
                 return
             answered = True

@@ -19,11 +19,12 @@ from urllib.parse import parse_qs, quote, unquote_to_bytes
 from fdfs_storage.fastdfs.errors import ENOENT
 from fdfs_storage.fastdfs.file_id import GROUP_BYTES, NORMAL_NAME_BYTES
 
+from .names import METADATA_SUFFIX, FileFacts
 from .refusal import RefusedError
 from .replies import Content
 from .server import Server, logger
 from .sockets import Connection, LoopThread
-from .volume import METADATA_SUFFIX, FileFacts, Volume
+from .volume import Volume
 
 _HEAD_BYTES = 16384
 _HEADERS = 100

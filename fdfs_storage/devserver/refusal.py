@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import errno
 
-from fdfs_storage.fastdfs.errors import EINVAL, EIO, ENOENT, ENOSPC, ProtocolError
+from fdfs_storage.fastdfs.errors import EEXIST, EINVAL, EIO, ENOENT, ENOSPC, ProtocolError
+
+EACCES = 13
+"""A command of storages, from a connection that joined as none."""
+EOPNOTSUPP = 95
+"""What is asked for is switched off, or another tracker's business."""
 
 
 class RefusedError(Exception):
@@ -16,7 +21,7 @@ class RefusedError(Exception):
 
 
 # This machine's errno on the left, FastDFS's (Linux's) on the right.
-_OF_ERRNO = {errno.ENOENT: ENOENT, errno.ENOSPC: ENOSPC, errno.EDQUOT: ENOSPC}
+_OF_ERRNO = {errno.ENOENT: ENOENT, errno.EEXIST: EEXIST, errno.ENOSPC: ENOSPC, errno.EDQUOT: ENOSPC}
 
 
 def status_of(error: Exception) -> int:

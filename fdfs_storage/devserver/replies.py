@@ -17,6 +17,13 @@ class Request(NamedTuple):
 
     header: Header
     body: bytes
+    client: str = "127.0.0.1"
+    """The address that it comes from."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is all of the body."""
+        return len(self.body) == self.header.length
 
     @classmethod
     def of(cls, command: int, body: bytes = b"", status: int = 0) -> Request:

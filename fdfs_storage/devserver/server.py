@@ -7,7 +7,9 @@ import asyncio
 import errno
 import logging
 import socket
+import time
 
+from .dispatch import Load
 from .sockets import Connection, LoopThread
 
 logger = logging.getLogger("fdfs_storage.devserver")
@@ -32,6 +34,8 @@ class Server(abc.ABC):
         self.connections = 0
         """How many connections were accepted so far."""
         self.peak = 0
+        self.up_time = 0
+        """When it was started last, in unix seconds."""
         self._what = what
         self._loop = loop
         self._timeout = timeout
@@ -49,6 +53,10 @@ class Server(abc.ABC):
         return len(self._present)
 
     @property
+    def load(self) -> Load:
+        return Load(self.current, self.peak)
+
+    @property
     def listening(self) -> bool:
         return self._listener.fileno() >= 0
 
@@ -58,6 +66,7 @@ class Server(abc.ABC):
             raise RuntimeError("the cluster is stopped; start that")
         if not self.listening:
             self._bind()
+            self.up_time = int(time.time())
             self._loop.call(self._open())
 
     def stop(self) -> None:

@@ -61,6 +61,11 @@ class Connection:
         self._ahead = b""
         self._allowance: int | None = None
 
+    @property
+    def host(self) -> str:
+        """The peer's address."""
+        return self.peer.rpartition(":")[0]
+
     # --- reading ---
 
     async def read_some(self, limit: int, *, rest: bool = False) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from fdfs_storage.fastdfs.statistics import StorageStat
@@ -22,6 +23,17 @@ class Tally:
         self._counts[f"{what}_total"] += amount
         if worked:
             self._counts[f"{what}_success"] += amount
+
+    @contextlib.contextmanager
+    def counting(self, *names: str) -> Iterator[None]:
+        """Count what the block attempts, and count it again if no exception ends it."""
+        worked = False
+        try:
+            yield
+            worked = True
+        finally:
+            for name in names:
+                self.add(name, worked=worked)
 
     def counts(self) -> dict[str, int]:
         return dict(self._counts)

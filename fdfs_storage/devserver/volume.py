@@ -8,10 +8,10 @@ complete: a name leads to the whole file or to nothing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
-import re
 import secrets
 import tempfile
 import time
@@ -20,20 +20,16 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from fdfs_storage.fastdfs.errors import EEXIST, EINVAL, ENOENT, ENOSPC, InvalidFileIdError
-from fdfs_storage.fastdfs.file_id import NAME_BYTES, FileId, stem
+from fdfs_storage.fastdfs.errors import EBUSY, EEXIST, EINVAL, ENOENT, ENOSPC, InvalidFileIdError
+from fdfs_storage.fastdfs.file_id import FileId, stem
 
+from .names import METADATA_SUFFIX, relative, tail, tail_of
 from .refusal import RefusedError
 from .tally import Tally
 
-METADATA_SUFFIX = "-m"
-STORE_PATHS = 1
-_FOLDERS = re.compile(rb"[0-9A-F]{2}/[0-9A-F]{2}/")
-_STORE_PATH = re.compile(rb"M([0-9A-Fa-f]{2})/")
-_PREFIX_BYTES = 10  # Mxx/HH/HH/
-_TAIL_BYTES = 7
 _TRIES = 10
-_PIECE_BYTES = 1 << 18
+PIECE_BYTES = 1 << 18
+"""Files are read and written in pieces of this size, FastDFS's buff_size: its counters count them."""
 _MEGABYTE = 1 << 20
 
 
@@ -48,13 +44,6 @@ def space_of(path: Path) -> Space:
     """Ask the file system."""
     disk = os.statvfs(path)
     return Space(disk.f_blocks * disk.f_frsize // _MEGABYTE, disk.f_bavail * disk.f_frsize // _MEGABYTE)
-
-
-def tail(extension: str) -> str:
-    """Return the seven characters that end a name: random digits, a dot, the extension (PROTOCOL 7.3)."""
-    ending = f".{extension}" if extension else ""
-    digits = _TAIL_BYTES - len(ending)
-    return (f"{secrets.randbelow(10**digits):0{digits}}" if digits else "") + ending
 
 
 class Rotation:
@@ -97,8 +86,8 @@ class Volume:
         self.tally = Tally()
         self.join_time = self.up_time = self.last_update = 0
         self._space = space
-        # Beside the folders of the names, because a link cannot leave its file system.
-        self._incoming = self.data / ".incoming"
+        self.incoming = self.data / ".incoming"
+        """What is not complete: beside the folders of the names, because a link cannot leave its disk."""
         self._state = base / "storage_stat.json"
         self._lock = -1
 
@@ -110,8 +99,8 @@ class Volume:
         self._take_lock()
         try:
             make_folder(self.data)
-            make_folder(self._incoming)
-            for leftover in self._incoming.iterdir():
+            make_folder(self.incoming)
+            for leftover in self.incoming.iterdir():
                 leftover.unlink()
             self._recall()
         except BaseException:
@@ -193,61 +182,127 @@ class Volume:
         except (InvalidFileIdError, RefusedError):
             return None
 
-    def find(self, name: bytes, *, folder: int = EINVAL) -> Path:
-        """Return the path of an existing file; `folder` is the status where the name means a directory."""
-        relative = _relative(name)
-        path = self.data / os.fsdecode(relative)
+    def find(self, name: bytes, *, folder: int = EINVAL, follow: bool = True) -> Path:
+        """Return the path of an existing file; `folder` is the status where the name means a directory.
+
+        With `follow` a link is there if its target is, without if the link is.
+        """
+        inner = relative(name)
+        path = self.data / os.fsdecode(inner)
         # FastDFS makes all its folders at once, this volume when they are needed: whether one of the
         # names for the folder itself or its parent exists must not depend on that.
-        if relative[6:] in (b"", b".", b"..") or path.is_dir():
+        if inner[6:] in (b"", b".", b"..") or path.is_dir():
             raise RefusedError(folder)
-        if not path.is_file():
+        if not path.is_file() and (follow or not path.is_symlink()):
             raise RefusedError(ENOENT)
         return path
 
+    def checksum(self, path: Path) -> int:
+        """Return the CRC32 of a file's content, read in pieces."""
+        checksum = 0
+        self.tally.add("file_open")
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(PIECE_BYTES):
+                self.tally.add("file_read")
+                checksum = crc32(piece, checksum)
+        return checksum
+
     def delete(self, path: Path) -> None:
-        """Remove a file, and its metadata where it has any."""
-        try:
+        """Remove a file or link, and its metadata where it has any."""
+        with self.tally.counting("delete_link" if path.is_symlink() else "delete"):
             path.unlink()
-            path.with_name(path.name + METADATA_SUFFIX).unlink(missing_ok=True)
-        except OSError:
-            self.tally.add("delete", worked=False)
-            raise
-        self.tally.add("delete")
+            metadata_path(path).unlink(missing_ok=True)
         self.touch()
+
+    @contextlib.contextmanager
+    def open_appender(self, path: Path) -> Iterator[int]:
+        """Open an existing file for writing; gives its descriptor."""
+        with self.tally.counting("file_open"):
+            descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def replace(self, path: Path, content: bytes) -> None:
+        """Write a small file as a whole: under its name is the old content or the new, never a part."""
+        with self.receive(counted=False) as incoming:
+            incoming.write(content)
+            incoming.replace(path)
+        self.touch()
+
+    def rename(self, path: Path, size: int, checksum: int) -> FileId:
+        """Give a file the name of a normal one with this content, of now, in its folder."""
+        folder = path.parent.relative_to(self.data).as_posix()
+        for _ in range(_TRIES):
+            base = self.stem_for(size, checksum, int(time.time()))
+            new = path.with_name(base + tail_of(path.name))
+            if not new.exists():
+                path.rename(new)
+                self.touch()
+                return FileId(self.group, f"M00/{folder}/{new.name}")
+        raise RefusedError(EBUSY)
 
     def touch(self) -> None:
         """Note that a client changed something just now."""
         self.last_update = int(time.time())
 
-    def receive(self) -> Incoming:
-        """Start to take in a file."""
-        return Incoming(self, self._incoming)
+    def receive(self, *, counted: bool = True) -> Incoming:
+        """Start to take in a file; `counted` is what a client uploads."""
+        return Incoming(self, self.incoming, counted=counted)
 
-    def name_for(self, size: int, checksum: int, created: int, extension: str) -> FileId:
+    def name_for(
+        self, size: int, checksum: int, created: int, extension: str, appender: bool = False
+    ) -> FileId:
         """Return a new name for content that is complete; no two calls are likely to give the same."""
-        base = stem(self.source, created, size, checksum, random_bits=secrets.randbits(23))
+        base = self.stem_for(size, checksum, created, appender=appender)
         return FileId(self.group, f"M00/{self.rotation.take()}/{base}{tail(extension)}")
+
+    def stem_for(self, size: int, checksum: int, created: int, *, appender: bool = False) -> str:
+        """Return the part of a new name that tells of the file."""
+        bits = secrets.randbits(23)
+        return stem(self.source, created, size, checksum, random_bits=bits, appender=appender)
 
     def admit(self, received: Path, name: FileId) -> None:
         """Link what was received to its name, unless the name is taken (FileExistsError)."""
+        self.place_for(name).hardlink_to(received)
+
+    def link(self, target: Path, name: FileId) -> None:
+        """Make a name a link to a file of this volume, unless it is taken (FileExistsError).
+
+        The link is relative, so that it survives the folder's move; FastDFS's is absolute.
+        """
+        place = self.place_for(name)
+        place.symlink_to(os.path.relpath(target, place.parent))
+        self.touch()
+
+    def target_of(self, link: Path) -> Path:
+        """Return the file of this volume that a link leads to; FileNotFoundError where it leads nowhere."""
+        target = link.resolve(strict=True)
+        if self.data.resolve() not in target.parents:
+            raise FileNotFoundError(errno.ENOENT, "the link leads out of the volume", str(link))
+        return target
+
+    def place_for(self, name: FileId) -> Path:
+        """Return where a new name leads, its folders made."""
         final = self.data / name.name[4:]
         make_folder(final.parent.parent)
         make_folder(final.parent)
-        final.hardlink_to(received)
+        return final
 
 
 class Incoming:
     """A file on its way in: `keep()` makes it one of the volume's, leaving the `with` block drops it."""
 
-    def __init__(self, volume: Volume, folder: Path) -> None:
+    def __init__(self, volume: Volume, folder: Path, *, counted: bool) -> None:
         self._descriptor, path = tempfile.mkstemp(dir=folder)
         self._path = Path(path)
         self._volume = volume
+        self._counted = counted
         self._kept = False
         self.size = 0
         self.crc32 = 0
-        volume.tally.add("file_open")
+        self._count("file_open")
 
     def __enter__(self) -> Incoming:
         return self
@@ -260,23 +315,34 @@ class Incoming:
         rest = memoryview(piece)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
-            self._volume.tally.add("file_write")
+            self._count("file_write")
         self.size += len(piece)
 
-    def keep(self, extension: str) -> FileId:
-        """Give the complete file its name; the time in it is the file's own."""
-        os.fchmod(self._descriptor, 0o644)
-        created = int(os.fstat(self._descriptor).st_mtime)
+    def read(self, start: int, count: int) -> bytes:
+        """Return at most `count` bytes of what came, from `start` on."""
+        return os.pread(self._descriptor, count, start)
+
+    def keep(self, extension: str, *, appender: bool = False) -> FileId:
+        """Give the complete file a name of its own; the time in it is the file's own."""
+        size, created = 0 if appender else self.size, int(os.fstat(self._descriptor).st_mtime)
         for _ in range(_TRIES):  # as many as FastDFS makes (PROTOCOL 7.4)
-            name = self._volume.name_for(self.size, self.crc32, created, extension)
-            try:
-                self._volume.admit(self._path, name)
-            except FileExistsError:
-                continue
-            self._volume.touch()
-            self._kept = True
-            return name
+            name = self._volume.name_for(size, self.crc32, created, extension, appender)
+            with contextlib.suppress(FileExistsError):
+                return self.keep_as(name)
         raise RefusedError(EEXIST)
+
+    def keep_as(self, name: FileId) -> FileId:
+        """Give the complete file this name; raise FileExistsError where it is taken."""
+        os.fchmod(self._descriptor, 0o644)
+        self._volume.admit(self._path, name)
+        self._volume.touch()
+        self._kept = True
+        return name
+
+    def replace(self, path: Path) -> None:
+        """Put the complete file in the place of another, or where there was none."""
+        os.fchmod(self._descriptor, 0o644)
+        self._path.replace(path)
 
     def discard(self) -> None:
         """Remove the temporary file; a kept file keeps its name."""
@@ -284,60 +350,18 @@ class Incoming:
             os.close(self._descriptor)
             self._descriptor = -1
             self._path.unlink(missing_ok=True)
-            self._volume.tally.add("upload", worked=self._kept)
-            self._volume.tally.add("upload_bytes", self.size, worked=self._kept)
+            self._count("upload")
+            self._count("upload_bytes", self.size)
+
+    def _count(self, what: str, amount: int = 1) -> None:
+        if self._counted:
+            worked = self._kept or what.startswith("file_")
+            self._volume.tally.add(what, amount, worked=worked)
 
 
-def _relative(name: bytes) -> bytes:
-    """Check a name as the storage does, in its order (PROTOCOL 5.1), and cut off the store path."""
-    # The C storage overruns its buffers with longer names; they are refused here (PROTOCOL, section 2).
-    if not _PREFIX_BYTES < len(name) <= NAME_BYTES:
-        raise RefusedError(EINVAL)
-    if name.startswith(b"M"):
-        match = _STORE_PATH.match(name)
-        if not match or int(match[1], 16) >= STORE_PATHS:
-            raise RefusedError(EINVAL)
-        name = name[match.end() :]
-    name = name.partition(b"\0")[0]
-    if not _FOLDERS.match(name) or b"/" in name[6:]:
-        raise RefusedError(EINVAL)
-    return name
-
-
-class FileFacts(NamedTuple):
-    """What a file's name and the file system say of it."""
-
-    path: Path
-    size: int
-    modified: int
-    created: int | None
-    """The time in the name, where it is the file's own."""
-    crc32: int | None
-    """From the name, where that tells."""
-    source: str
-    """The address in the name, where it has one."""
-
-    @classmethod
-    def of(cls, path: Path, name: bytes) -> FileFacts:
-        stat = path.stat()
-        try:
-            prefix = "" if name.startswith(b"M") else "M00/"  # the old form (PROTOCOL 5.1)
-            file_id = FileId.parse(f"group/{prefix}{name.decode('ascii')}")
-        except (InvalidFileIdError, UnicodeDecodeError):  # no storage gave it this name
-            return cls(path, stat.st_size, int(stat.st_mtime), None, None, "")
-        created = int(file_id.created.timestamp()) if file_id.size is not None else None
-        # A server id could only be resolved with storage_ids.conf.
-        source = file_id.source if "." in file_id.source else ""
-        return cls(path, stat.st_size, int(stat.st_mtime), created, file_id.crc32, source)
-
-
-def checksum_of(path: Path) -> int:
-    """Return the CRC32 of a file's content, read in pieces."""
-    checksum = 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            checksum = crc32(piece, checksum)
-    return checksum
+def metadata_path(path: Path) -> Path:
+    """Return where a file's metadata lies, if it has any."""
+    return path.with_name(path.name + METADATA_SUFFIX)
 
 
 def make_folder(path: Path) -> None:

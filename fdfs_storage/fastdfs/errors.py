@@ -47,6 +47,10 @@ class InvalidFileIdError(InvalidArgumentError):
     """The text is not a FastDFS file id; nothing was sent."""
 
 
+class UnsupportedOperationError(FastDFSError, NotImplementedError):
+    """The engine in use cannot do it at all; nothing was sent, and the message names the one that can."""
+
+
 class ProtocolError(FastDFSError):
     """The peer spoke nonsense; the connection was dropped."""
 

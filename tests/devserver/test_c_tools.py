@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,17 +21,23 @@ Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def tool(embedded: EmbeddedCluster, tmp_path: Path) -> Tool:
+def conf(embedded: EmbeddedCluster, tmp_path: Path) -> Path:
     conf = tmp_path / "client.conf"
     conf.write_text(
         f"base_path = {tmp_path}\ntracker_server = {embedded.trackers[0]}\nnetwork_timeout = 20\n"
+        "load_fdfs_parameters_from_tracker = true\n"
     )
+    return conf
 
-    def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [f"fdfs_{name}", str(conf), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    return run
+@pytest.fixture
+def tool(conf: Path) -> Tool:
+    return lambda name, *arguments: run(name, conf, *arguments)
+
+
+def run(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [f"fdfs_{name}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_file_is_uploaded_downloaded_and_deleted(
@@ -73,3 +81,93 @@ def test_the_monitor_shows_the_storage(embedded: EmbeddedCluster, tool: Tool) ->
         f"storage_port = {embedded.storage_port}" in told
         or f"storage server port = {embedded.storage_port}" in told
     )
+
+
+def test_an_appender_grows_and_becomes_a_normal_file(
+    embedded: EmbeddedCluster, tool: Tool, tmp_path: Path
+) -> None:
+    first, more = tmp_path / "first.log", tmp_path / "more.log"
+    first.write_bytes(os.urandom(1000))
+    more.write_bytes(os.urandom(2_000_000))
+
+    file_id = tool("upload_appender", first).stdout.strip()
+    assert tool("append_file", file_id, more).returncode == 0
+    told = tool("file_info", file_id).stdout
+    normal = tool("regenerate_filename", file_id).stdout.strip()
+
+    content = first.read_bytes() + more.read_bytes()
+    assert "file type: appender" in told
+    assert f"file size: {len(content)}" in told
+    assert f"(0x{zlib.crc32(content):08x})" in told
+    path = embedded.volume.path_of(normal)
+    assert path is not None
+    assert path.read_bytes() == content
+    assert "error no: 2" in tool("file_info", file_id).stderr
+    assert "file type: normal" in tool("file_info", normal).stdout
+
+
+def test_a_normal_file_does_not_grow(tool: Tool, tmp_path: Path) -> None:
+    sent = tmp_path / "sent.txt"
+    sent.write_bytes(b"hello world")
+    file_id = tool("upload_file", sent).stdout.strip()
+
+    assert tool("append_file", file_id, sent).returncode == 22
+    assert tool("regenerate_filename", file_id).returncode == 22
+
+
+@pytest.mark.parametrize("how", ["FILE", "BUFF", "CALLBACK"])
+def test_the_test_program_uploads_master_and_slave_with_metadata(
+    embedded: EmbeddedCluster, tool: Tool, tmp_path: Path, how: str
+) -> None:
+    sent = tmp_path / "sent.txt"
+    sent.write_bytes(b"hello world")
+
+    told = tool("test", "upload", sent, how)
+
+    assert told.returncode == 0
+    assert f"ip_addr=127.0.0.1, port={embedded.storage_port}" in told.stdout
+    names = re.findall(r"remote_filename=(\S+)", told.stdout)
+    assert [path.read_bytes() for path in embedded.volume.files() if path.suffix == ".txt"] == [
+        b"hello world"
+    ] * 2
+    for name in names:
+        metadata = tool("test", "getmeta", "group1", name).stdout
+        assert "ext_name=jpg" in metadata
+        assert "file_size=" in metadata
+
+
+def test_the_test_program_changes_metadata_and_deletes(tool: Tool, tmp_path: Path) -> None:
+    sent = tmp_path / "sent.txt"
+    sent.write_bytes(b"hello world")
+    name = tool("upload_file", sent).stdout.strip().removeprefix("group1/")
+
+    assert tool("test", "setmeta", "group1", name, "O", "b=1,a=2").returncode == 0
+    assert tool("test", "setmeta", "group1", name, "M", "b=3,c=4").returncode == 0
+
+    assert re.findall(r"\w+=\w+$", tool("test", "getmeta", "group1", name).stdout, re.M)[-3:] == [
+        "a=2",
+        "b=3",
+        "c=4",
+    ]
+    assert "127.0.0.1" in tool("test", "query_servers", "group1", name).stdout
+    assert tool("test", "delete", "group1", name).returncode == 0
+    assert "error no: 2" in tool("test", "getmeta", "group1", name).stdout
+
+
+def test_the_statistics_name_every_server(embedded: EmbeddedCluster, conf: Path) -> None:
+    told = {what: run(f"{what}_stat", "-c", conf).stdout for what in ("tracker", "storage", "volumn")}
+
+    assert f"{embedded.trackers[0]}, is_leader: 1, is_active: 1" in told["tracker"]
+    assert f"{embedded.storage_server.address} ACTIVE" in told["storage"]
+    assert "group1 disk_available: 1" in told["volumn"]
+
+
+def test_the_monitor_shows_what_was_done(tool: Tool, tmp_path: Path) -> None:
+    sent = tmp_path / "sent.log"
+    sent.write_bytes(b"hello world")
+    tool("append_file", tool("upload_appender", sent).stdout.strip(), sent)
+
+    told = tool("monitor").stdout
+
+    for line in ("total_upload_count = 1", "success_append_count = 1", "success_append_bytes = 11"):
+        assert line in told

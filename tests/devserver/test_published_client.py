@@ -63,6 +63,17 @@ def test_it_uploads_a_file(embedded: EmbeddedCluster, client: Any, content: byte
     assert (FileId.parse(file_id).size, FileId.parse(file_id).extension) == (len(content), "png")
 
 
+def test_it_appends_and_truncates(embedded: EmbeddedCluster, client: Any, content: bytes) -> None:
+    file_id = client.upload_appender_by_buffer(b"0123456789", "log")["Remote file_id"].encode()
+
+    client.append_by_buffer(content, file_id)
+    grown = client.download_to_buffer(file_id)["Content"]
+    client.truncate_file(5, file_id)
+
+    assert grown == b"0123456789" + content
+    assert served(embedded, file_id.decode()) == b"01234"
+
+
 def test_it_says_so_when_a_file_is_missing(embedded: EmbeddedCluster, client: Any) -> None:
     with pytest.raises(Exception, match="2 No such file"):
         client.download_to_buffer(b"group1/M00/00/00/fwAAAWsFrRmAAAAAAAAAAAAAAAA.000000")

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fdfs_storage.devserver.daemons import Storage
 from fdfs_storage.devserver.refusal import RefusedError
+from fdfs_storage.devserver.replies import Reply, Request
+from fdfs_storage.devserver.storage import Storage
 from fdfs_storage.devserver.volume import Rotation, Space, Volume
 from fdfs_storage.fastdfs.file_id import FileId
-from fdfs_storage.fastdfs.protocol import Command
 
-from .wire import upload
+from .wire import (
+    APPEND,
+    APPENDER,
+    GET_METADATA,
+    LINK,
+    MODIFY,
+    REGENERATE,
+    SET_METADATA,
+    SLAVE,
+    TRUNCATE,
+    UPLOAD,
+    append,
+    group,
+    link,
+    metadata,
+    modify,
+    slave,
+    truncate,
+    upload,
+)
 
 
 @pytest.fixture
@@ -145,9 +166,12 @@ class Repetitive(Volume):
 
     repetitions = 0
 
-    def name_for(self, *facts: int | str) -> FileId:
+    def name_for(self, *facts: Any) -> FileId:
         self.repetitions -= 1
         return self.taken if self.repetitions >= 0 else super().name_for(*facts)
+
+    def stem_for(self, *facts: Any, **flags: bool) -> str:
+        return self.taken.name[10:37] if self.repetitions > 0 else super().stem_for(*facts, **flags)
 
 
 @pytest.mark.parametrize(("repetitions", "given"), [(1, True), (9, True), (10, False)])
@@ -168,20 +192,116 @@ def test_a_taken_name_is_not_given_again(tmp_path: Path, repetitions: int, given
     volume.close()
 
 
-def test_a_disk_error_in_the_middle_is_answered_and_leaves_nothing(volume: Volume) -> None:
-    storage = Storage(volume)
+@pytest.mark.parametrize("command", [LINK, REGENERATE])
+def test_a_taken_name_is_not_given_to_a_link_or_a_regenerated_file(tmp_path: Path, command: int) -> None:
+    volume = Repetitive(tmp_path)
+    volume.open()
+    with volume.receive() as incoming:
+        incoming.write(b"first")
+        volume.taken = incoming.keep("jpg", appender=True)
+    volume.repetitions = 10
+    name = volume.taken.name.encode()
+
+    reply = Storage(volume).answer(command, link(name) if command == LINK else name)
+
+    assert reply.status == 16
+    assert volume.path_of(str(volume.taken)).read_bytes() == b"first"
+    assert len(list(volume.files())) == 1
+    volume.close()
+
+
+# --- a disk that fails --------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def disk_full_after(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
-        reply = storage.answer(Command.UPLOAD_FILE, upload(bytes(2 << 20)))
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    assert reply.status == 5
-    assert not list(volume.files())
-    assert not list((volume.data / ".incoming").iterdir())
+
+def keep_appender(volume: Volume, content: bytes) -> bytes:
+    with volume.receive() as incoming:
+        incoming.write(content)
+        return incoming.keep("log", appender=True).name.encode()
+
+
+def counts_of(volume: Volume, what: str) -> tuple[int, int]:
     counts = volume.tally.counts()
-    assert (counts["upload_total"], counts["upload_success"]) == (1, 0)
+    return counts[f"{what}_total"], counts[f"{what}_success"]
+
+
+@pytest.mark.parametrize("command", [UPLOAD, APPENDER, SLAVE])
+def test_a_disk_error_in_the_middle_is_answered_and_leaves_nothing(volume: Volume, command: int) -> None:
+    content = bytes(2 << 20)
+    master = keep(volume).name.encode()
+    body = slave(master, content) if command == SLAVE else upload(content)
+    with disk_full_after(1 << 20):
+        reply = Storage(volume).answer(command, body)
+
+    assert reply.status == 5
+    assert len(list(volume.files())) == 1
+    assert not list((volume.data / ".incoming").iterdir())
+    assert counts_of(volume, "upload") == (2, 1)
+
+
+@pytest.mark.parametrize("size", [200_000, 2 << 20])
+@pytest.mark.parametrize(
+    ("command", "what", "body"),
+    [
+        (APPEND, "append", append),
+        (MODIFY, "modify", lambda name, content: modify(name, 900_000, content)),
+        (MODIFY, "modify", lambda name, content: modify(name, 1_000_000, content)),
+    ],
+)
+def test_an_appender_is_as_it_was_after_a_disk_error(
+    volume: Volume, command: int, what: str, body: Callable[[bytes, bytes], bytes], size: int
+) -> None:
+    name, before = keep_appender(volume, b"a" * 1_000_000), list(volume.files())
+    with disk_full_after(1 << 20):
+        reply = Storage(volume).answer(command, body(name, b"b" * size))
+
+    assert reply.status == 5
+    assert list(volume.files()) == before
+    assert before[0].read_bytes() == b"a" * 1_000_000
+    assert not list((volume.data / ".incoming").iterdir())
+    assert counts_of(volume, what) == (1, 0)
+
+
+def test_a_truncation_that_fails_is_counted_as_failed(volume: Volume) -> None:
+    name = keep_appender(volume, b"12345")
+    with disk_full_after(1 << 20):
+        reply = Storage(volume).answer(TRUNCATE, truncate(name, 2 << 20))
+
+    assert reply.status == 5
+    assert next(volume.files()).read_bytes() == b"12345"
+    assert counts_of(volume, "truncate") == (1, 0)
+
+
+def test_metadata_is_the_old_or_the_new(volume: Volume) -> None:
+    storage, name = Storage(volume), keep(volume).name.encode()
+    storage.answer(SET_METADATA, metadata(name, b"a\2old"))
+    with disk_full_after(100):
+        reply = storage.answer(SET_METADATA, metadata(name, b"a\2" + b"n" * 200))
+
+    assert reply.status == 5
+    assert storage.answer(GET_METADATA, group() + name).body == b"a\2old"
+    assert not list((volume.data / ".incoming").iterdir())
+    assert counts_of(volume, "set_metadata") == (2, 1)
+
+
+def test_a_file_that_vanishes_before_it_is_opened_is_missing(volume: Volume) -> None:
+    name = keep_appender(volume, b"12345")
+    outcome = Storage(volume).begin(Request.of(APPEND, append(name, b"678")))
+    next(volume.files()).unlink()
+
+    assert not isinstance(outcome, Reply)
+    assert outcome.finish().status == 2
+    assert counts_of(volume, "file_open") == (2, 1)
 
 
 def test_room_is_what_the_reserve_leaves(tmp_path: Path) -> None:

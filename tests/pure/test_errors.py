@@ -24,6 +24,7 @@ from fdfs_storage.fastdfs.errors import (
     ProtocolError,
     ServerBusyError,
     ServerError,
+    UnsupportedOperationError,
     refusal,
 )
 
@@ -33,6 +34,7 @@ PARENTS = {
     InvalidFileIdError: {FastDFSError, ValueError},
     ProtocolError: {FastDFSError},
     IntegrityError: {FastDFSError},
+    UnsupportedOperationError: {FastDFSError, NotImplementedError},
     NetworkError: {FastDFSError},
     ConnectError: {NetworkError},
     ConnectionLostError: {NetworkError},

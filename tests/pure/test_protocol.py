@@ -231,10 +231,11 @@ def test_no_recorded_case_of_these_commands_is_left_out(recording):
     assert len(taken) == 91
 
 
-def test_every_command_of_the_recordings_that_the_package_knows_is_taken():
+def test_every_command_that_this_module_packs_is_taken():
     known = {command.value for command in Command} - {Command.RESPONSE}
 
-    assert known == set(COMMANDS)
+    # The rest belongs to updates, holders and monitoring, and to their tests.
+    assert set(COMMANDS) <= known
 
 
 @each(TAKEN)
