@@ -13,7 +13,6 @@ from .address_map import AddressMap
 from .cluster import TRACKER_PORT, Cluster
 from .connection import Connection, Deadline
 from .errors import (
-    EINVAL,
     ENOENT,
     FileMissingError,
     InvalidArgumentError,
@@ -23,6 +22,7 @@ from .errors import (
 )
 from .file_id import FileId
 from .integrity import Integrity
+from .monitoring import TrackerRecord
 from .protocol import (
     Address,
     Command,
@@ -35,8 +35,8 @@ from .protocol import (
     request,
     unpack_file_id,
 )
-from .receiving import Transfer
-from .sending import asking, exchange, sending
+from .receiving import Transfer, require_whole
+from .sending import asking, exchange, missing_if_invalid, require_extension, sending
 from .servers import Limits, Operation
 from .source import Checksum, Content, Source, opened
 from .statistics import GroupStat, StorageStat
@@ -151,7 +151,7 @@ class Client:
         `prefix`: 1-16 of A-Z, a-z, 0-9, `._-`. Raises FileTakenError where that name exists, and
         FileMissingError without the master.
         """
-        _require_extension(extension)
+        require_extension(extension)
         require_prefix(prefix, extension)
         with opened(content, size) as source:
             head = SlaveHead(master.name, source.size, prefix, extension).pack()
@@ -164,7 +164,7 @@ class Client:
     def _store(
         self, command: Command, content: Content, extension: str, size: int | None, group: str | None
     ) -> FileId:
-        _require_extension(extension)
+        require_extension(extension)
         checksum = Checksum() if self._verify else None
         with opened(content, size) as source:
 
@@ -190,7 +190,7 @@ class Client:
                 raise
             # Behind its own lost reply, a server's "missing" says that the delete had worked.
             if reply.status and not (reply.status == ENOENT and connection.address in unanswered):
-                raise _missing_if_invalid(reply.status, file_id, connection)
+                raise missing_if_invalid(reply.status, file_id, connection)
 
         self._cluster.route(file_id, operation, update=True)
 
@@ -207,7 +207,7 @@ class Client:
         sink = bytearray()
         self._download(Transfer(file_id, offset, length, sink.extend), file_id)
         if verify:
-            _require_whole(offset, length)
+            require_whole(offset, length)
             checksum = Checksum()
             checksum.update(sink)
             self._integrity.check_download(file_id, checksum.crc32)
@@ -270,7 +270,7 @@ class Client:
     ) -> int:
         if not verify:
             return self._download(Transfer(file_id, offset, length, target.write), file_id)
-        _require_whole(offset, length)
+        require_whole(offset, length)
         checksum = Checksum()
 
         def write(piece: memoryview) -> int:
@@ -308,7 +308,7 @@ class Client:
         def operation(connection: Connection, deadline: Deadline) -> FileInfo:
             reply = exchange(connection, packet, deadline)
             if reply.status:
-                raise _missing_if_invalid(reply.status, file_id, connection)
+                raise missing_if_invalid(reply.status, file_id, connection)
             return FileInfo.unpack(reply.body)
 
         return self._cluster.route(file_id, operation)
@@ -385,6 +385,10 @@ class Client:
         """List a group's storages; raise ServerError with status 2 where the group is unknown."""
         return self._cluster.trackers.storages(group, tracker)
 
+    def tracker_records(self) -> list[TrackerRecord]:
+        """List all trackers with leader, state, version and load; raise ServerError before FastDFS 6.15."""
+        return self._cluster.trackers.peers()
+
     def holders(self, file_id: FileId) -> tuple[Address, ...]:
         """Return every storage that should have the file, as a tracker knows it; the file need not exist."""
         return self._cluster.holders(file_id)
@@ -398,19 +402,3 @@ class Client:
                 raise refusal(reply.status, peer=str(server))
 
         self._cluster.servers.on(server, operation, repeatable=True)
-
-
-def _require_extension(extension: str) -> None:
-    if extension.startswith("."):  # storages take it, and put two dots into the name
-        raise InvalidArgumentError(f"give the extension without its dot: {extension[1:]!r}")
-    UploadHead(0, 0, extension).pack()
-
-
-def _require_whole(offset: int, length: int | None) -> None:
-    if offset or length is not None:
-        raise InvalidArgumentError("only a whole file can be verified")
-
-
-def _missing_if_invalid(status: int, file_id: FileId, connection: Connection) -> Exception:
-    """To a well-formed question "invalid" says that the storage cannot have such a name: no such path."""
-    return refusal(ENOENT if status == EINVAL else status, str(file_id), str(connection.address))

@@ -88,3 +88,9 @@ class Transfer:
             if written == 0:
                 raise InvalidArgumentError("the target takes no bytes; open it in blocking mode")
             piece = piece[written if isinstance(written, int) else len(piece) :]
+
+
+def require_whole(offset: int, length: int | None) -> None:
+    """Raise InvalidArgumentError where a checksum could not be compared with the one in the id."""
+    if offset or length is not None:
+        raise InvalidArgumentError("only a whole file can be verified")

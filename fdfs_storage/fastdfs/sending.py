@@ -5,13 +5,20 @@ from __future__ import annotations
 import logging
 
 from .connection import Connection, Deadline, Reply
-from .errors import EINVAL, ConnectionLostError, NetworkError, refusal
+from .errors import EINVAL, ENOENT, ConnectionLostError, InvalidArgumentError, NetworkError, refusal
 from .file_id import FileId
-from .protocol import Command, request
+from .protocol import Command, UploadHead, request
 from .servers import Operation
 from .source import Checksum, Source
 
 logger = logging.getLogger(__name__)
+
+
+def require_extension(extension: str) -> None:
+    """Raise InvalidArgumentError for an extension that an upload cannot have."""
+    if extension.startswith("."):  # storages take it, and put two dots into the name
+        raise InvalidArgumentError(f"give the extension without its dot: {extension[1:]!r}")
+    UploadHead(0, 0, extension).pack()
 
 
 def exchange(connection: Connection, packet: bytes, deadline: Deadline) -> Reply:
@@ -79,3 +86,8 @@ def _reply(connection: Connection, deadline: Deadline, *, rewindable: bool) -> R
             )
             error.retriable = True
         raise
+
+
+def missing_if_invalid(status: int, file_id: FileId, connection: Connection) -> Exception:
+    """To a well-formed question "invalid" says that the storage cannot have such a name: no such path."""
+    return refusal(ENOENT if status == EINVAL else status, str(file_id), str(connection.address))

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from .connection import Connection, Deadline, Reply
-from .errors import refusal
-from .protocol import Address, Command, StorageQuery, request
+from .errors import InvalidArgumentError, ProtocolError, refusal
+from .monitoring import TrackerFilter, TrackerRecord, unpack_trackers
+from .protocol import Address, Command, StorageQuery, checked_address, request, text
 from .servers import Candidate, Servers
 from .statistics import GroupStat, StorageStat, unpack_groups, unpack_storages
 
@@ -83,6 +84,19 @@ class Trackers:
     def storages(self, group: str, tracker: Address | None = None) -> list[StorageStat]:
         """List a group's storages; raise ServerError with status 2 where the group is unknown."""
         return self.ask(unpack_storages, Command.LIST_STORAGE, StorageQuery(group).pack(), tracker=tracker)
+
+    def peers(self) -> list[TrackerRecord]:
+        """List all trackers, as their leader knows them; raise ServerError before FastDFS 6.15."""
+        leader = self.ask(_leader, Command.GET_LEADER)
+        return self.ask(unpack_trackers, Command.TRACKER_CLUSTER_STAT, TrackerFilter().pack(), tracker=leader)
+
+
+def _leader(body: bytes) -> Address:
+    try:
+        host, port = Address.parse(text(body), 0)
+    except InvalidArgumentError as error:
+        raise ProtocolError(f"the tracker names its leader {body!r}") from error
+    return checked_address(host, port)
 
 
 def _require_success(reply: Reply, connection: Connection) -> None:

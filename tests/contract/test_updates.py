@@ -239,6 +239,14 @@ def test_a_whole_download_can_be_verified(client, master, tmp_path):
         client.download(master, 1, verify=True)
 
 
+def test_the_trackers_are_listed_with_one_leader(client):
+    records = client.tracker_records()
+
+    assert sum(record.is_leader for record in records) == 1
+    assert all(record.is_active for record in records)
+    assert len(records) >= 1
+
+
 def test_the_holders_of_a_file_include_its_source(client, master):
     holders = client.holders(master)
 
