@@ -27,6 +27,7 @@ _SCHEME = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 _LONGEST_SECONDS = 3600
 _MOST_CONNECTIONS = 1024
 _LONGEST_PLACEMENT = 60
+ENGINES = ("fastdfs", "fdfs-client-py3")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Options:
     """Where storages really are, when trackers name a container's or NAT's inner address."""
     client_conf: Path | None = None
     """FastDFS's own client.conf: its trackers and timeouts hold where nothing else names any."""
+    client: str = ENGINES[0]
+    """What speaks to the servers: our own client, or the published package of that name."""
 
     @property
     def limits(self) -> Limits:
@@ -159,6 +162,13 @@ def _client_conf(value: Any) -> Path | None:
     return Path(base) / path
 
 
+def _engine(value: Any) -> str:
+    if not isinstance(value, str) or value not in ENGINES:
+        hint = did_you_mean(str(value), ENGINES)
+        raise ValueError(f"must be one of {', '.join(map(repr, ENGINES))}; got {value!r}: {hint}")
+    return value
+
+
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "trackers": _trackers,
     "base_url": _base_url,
@@ -170,6 +180,7 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "verify": _flag,
     "storage_address_map": _address_map,
     "client_conf": _client_conf,
+    "client": _engine,
 }
 NAMES = tuple(each.name for each in fields(Options))
 

@@ -44,7 +44,7 @@ class _State(NamedTuple):
     def of(cls, options: conf.Options) -> _State:
         if not options.trackers:
             return cls(options, None)
-        client = Client(
+        client = _engine(options.client)(
             options.trackers,
             group=options.group,
             limits=options.limits,
@@ -52,6 +52,14 @@ class _State(NamedTuple):
             verify=options.verify,
         )
         return cls(options, client)
+
+
+def _engine(name: str) -> type[Client]:
+    if name == "fastdfs":
+        return Client
+    from .fastdfs.fdfs_client_py3 import PublishedClient  # whoever does not choose it does not load it
+
+    return PublishedClient
 
 
 @deconstructible(path="fdfs_storage.storage.FastDFSStorage")

@@ -88,6 +88,7 @@ class PublishedClient(Client):
     set_metadata = _refusing("set metadata")
     groups = _refusing("list groups")
     storages = _refusing("list storages")
+    tracker_records = _refusing("list trackers")
     holders = _refusing("ask for all storages of a file")
     active_test = _refusing("test a server")
 
@@ -189,8 +190,9 @@ class PublishedClient(Client):
         if size is not None and transfer.position <= size:
             due = size - transfer.position
             wanted = due if wanted is None else min(wanted, due)
+        if size == 0:
+            self.info(file_id)  # is it there?
         if wanted == 0:
-            self.info(file_id) if size == 0 else None
             return 0
         content = self._fetch(file_id, transfer.position, wanted)
         if size is not None and len(content) != wanted:
