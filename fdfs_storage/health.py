@@ -76,12 +76,14 @@ def examine(client: Client, options: Options) -> Iterator[Finding]:
     """
     storages: dict[str, StorageStat] = {}
     answering = 0
-    for tracker in client.trackers:
-        finding = _tracker(client, tracker, storages)
-        answering += finding.good
-        yield finding
-    for storage in storages.values():
-        yield _storage(client, storage)
+    # The servers are asked by our own client, since the other engine has no words for it.
+    with Client(options.trackers, limits=options.limits, address_map=options.storage_address_map) as own:
+        for tracker in own.trackers:
+            finding = _tracker(own, tracker, storages)
+            answering += finding.good
+            yield finding
+        for storage in storages.values():
+            yield _storage(own, storage)
     if answering:
         yield from _probe(client, options)
 
