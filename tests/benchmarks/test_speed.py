@@ -5,6 +5,7 @@ Each round, all contenders do the same in turn; pytest-benchmark's own figures a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections import defaultdict
@@ -83,7 +84,7 @@ def test_small_files(
 
     benchmark.pedantic(run, args=("ours",), setup=lambda: _others(run, list(teams)), rounds=ROUNDS)
 
-    benchmark.extra_info.update(table.add(f"{case}, {threads} threads", samples, 1, "/s"))
+    benchmark.extra_info.update(table.add(f"{case}, {threads} thread{'s' * (threads > 1)}", samples, 1, "/s"))
 
 
 def _others(run: Callable[[str], None], names: list[str]) -> None:
@@ -130,15 +131,14 @@ def test_big_files(
     samples: dict[str, list[float]] = defaultdict(list)
     grown: dict[str, int] = {}
     taking_part = [name for name in names if name != "py3" or direction == "up"]
-    runners = {name: Runner(name, tracker, *files) for name in taking_part}
 
     def run(name: str) -> None:
         seconds, grown[name] = runners[name].run(direction)
         samples[name].append(seconds)
 
-    benchmark.pedantic(run, args=("ours",), setup=lambda: _others(run, taking_part), rounds=BIG_ROUNDS)
-    for runner in runners.values():
-        runner.close()
+    with contextlib.ExitStack() as stack:
+        runners = {name: stack.enter_context(Runner(name, tracker, *files)) for name in taking_part}
+        benchmark.pedantic(run, args=("ours",), setup=lambda: _others(run, taking_part), rounds=BIG_ROUNDS)
 
     case = f"{BIG_MIB} MB {direction}"
     benchmark.extra_info.update(table.add(case, samples, BIG_MIB, "MB/s"))

@@ -54,8 +54,14 @@ class Runner:
     def __init__(self, name: str, tracker: str, path: Path, small: Path) -> None:
         command = [sys.executable, "-m", "tests.benchmarks.transfer", name, tracker, str(path), str(small)]
         # A process inherits the peak of the one that it was forked from, so a small shell stands between.
-        command = ["/bin/sh", "-c", '"$@" & wait $!', "sh", *command]
+        command = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *command]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.communicate(timeout=60)
 
     def run(self, what: str) -> tuple[float, int]:
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -64,9 +70,6 @@ class Runner:
         print(what, file=stdin, flush=True)
         seconds, grown = json.loads(stdout.readline())
         return seconds, grown
-
-    def close(self) -> None:
-        self._process.communicate(timeout=60)
 
 
 if __name__ == "__main__":
