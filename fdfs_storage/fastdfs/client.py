@@ -204,14 +204,15 @@ class Client:
         Both count bytes and must not be negative; None means to the end. `verify`, for a whole file:
         raise IntegrityError where the content has not the CRC32 in the id.
         """
-        sink = bytearray()
-        self._download(Transfer(file_id, offset, length, sink.extend), file_id)
+        pieces: list[bytes] = []
+        self._download(Transfer(file_id, offset, length, lambda piece: pieces.append(bytes(piece))), file_id)
+        content = b"".join(pieces)  # of one piece, that is the piece itself
         if verify:
             require_whole(offset, length)
             checksum = Checksum()
-            checksum.update(sink)
+            checksum.update(content)
             self._integrity.check_download(file_id, checksum.crc32)
-        return bytes(sink)
+        return content
 
     def download_into(self, file_id: FileId, buffer: bytearray | memoryview, offset: int = 0) -> int:
         """Fill a buffer with content from `offset` on; return the bytes written, fewer at the file's end."""

@@ -10,8 +10,6 @@ import select
 import socket
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from .errors import ConnectError, ConnectionLostError, DeadlineExceededError, NetworkError, ProtocolError
@@ -25,6 +23,8 @@ MAX_REPLY_BYTES = 1024 * 1024
 _FIRST_BODY_BYTES = 1024 * 1024
 # A transfer of any length stays alive as long as this much moves within each network timeout.
 _PROGRESS_BYTES = 16 * 1024
+# Giving a socket its timeout is a system call: one that is off by no more than this is left as it is.
+_TIMEOUT_TOLERANCE = 0.01
 
 
 class Deadline:
@@ -43,7 +43,7 @@ class Deadline:
 
     def left(self) -> float:
         """Return the seconds that are left; raise DeadlineExceededError when there are none."""
-        left = self.remaining()
+        left = self._at - time.monotonic()
         if left <= 0:
             raise DeadlineExceededError(f"no answer within {self._seconds:g} s")
         return left
@@ -102,6 +102,11 @@ class Connection:
         self.settled = True
         self.exchanges = 0
         self._sock = sock
+        self._timeout = 0.0
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        # Replies begin here; made once, since clearing it for each would cost more than the reply.
+        self._buffer = memoryview(bytearray(_EARLY_BYTES))
         self._early = memoryview(b"")
         # A client that is dropped takes its idle connections along; that is no leak to warn about.
         self._dropped = weakref.finalize(self, sock.close)
@@ -128,10 +133,9 @@ class Connection:
     def stale(self) -> bool:
         """Whether the idle peer has something to say: it closed, or it broke the protocol."""
         try:
-            poll = select.poll()
-            poll.register(self._sock, select.POLLIN)
-            return bool(poll.poll(0))
-        except (OSError, ValueError):
+            # The poll object knows a number, which may be another's socket once this one is closed.
+            return self._sock.fileno() < 0 or bool(self._poll.poll(0))
+        except OSError:
             return True
 
     def close(self) -> None:
@@ -143,12 +147,18 @@ class Connection:
     def send(self, data: bytes | memoryview, deadline: Deadline) -> None:
         """Hand all of `data` to the kernel."""
         self.settled = False
-        rest = memoryview(data)
+        rest = data
         while rest:
-            with self._translated(deadline):
+            left = deadline.left()
+            try:
+                self._limit(left)
                 sent = self._sock.send(rest)
+            except OSError as error:
+                raise self._translated(error) from error
             deadline.moved(sent)
-            rest = rest[sent:]
+            if sent == len(rest):
+                break
+            rest = memoryview(rest)[sent:]
 
     def send_file(
         self, file: io.BufferedIOBase | io.RawIOBase, offset: int, count: int, deadline: Deadline
@@ -157,8 +167,12 @@ class Connection:
         self.settled = False
         done = 0
         while done < count:
-            with self._translated(deadline):
+            left = deadline.left()
+            try:
+                self._limit(left)
                 sent = self._sock.sendfile(file, offset + done, min(count - done, _SENDFILE_BYTES))
+            except OSError as error:
+                raise self._translated(error) from error
             deadline.moved(sent)
             if not sent:
                 break
@@ -167,11 +181,17 @@ class Connection:
 
     # --- receiving --------------------------------------------------------------------------
 
-    def receive_header(self, deadline: Deadline) -> Header:
-        """Read the header of the reply; what came along with it waits for `receive_into`."""
+    def receive_header(self, deadline: Deadline, body_bytes: int = 0) -> Header:
+        """Read the header of the reply; what came along with it waits for `receive_into`.
+
+        `body_bytes`: what is expected behind it. More than fits is left to the kernel for now, so that
+        it goes straight to where it belongs.
+        """
         self.settled = False
-        view, have = memoryview(bytearray(_EARLY_BYTES)), len(self._early)
+        view, have = self._buffer, len(self._early)
         view[:have] = self._early
+        if body_bytes > _EARLY_BYTES - HEADER_BYTES:
+            view = view[: max(have, HEADER_BYTES)]
         while have < HEADER_BYTES:
             try:
                 have += self._receive(view[have:], deadline)
@@ -192,6 +212,9 @@ class Connection:
 
     def receive_body(self, length: int, deadline: Deadline) -> bytes:
         """Read a body of known length; memory grows with what arrives, not with what was announced."""
+        if length <= len(self._early):  # as for all but long lists
+            body, self._early = bytes(self._early[:length]), self._early[length:]
+            return body
         buffer, have = bytearray(min(length, _FIRST_BODY_BYTES)), 0
         while have < length:
             if have == len(buffer):
@@ -228,21 +251,23 @@ class Connection:
         return count
 
     def _receive(self, view: memoryview, deadline: Deadline) -> int:
-        with self._translated(deadline):
+        left = deadline.left()
+        try:
+            self._limit(left)
             count = self._sock.recv_into(view)
+        except OSError as error:
+            raise self._translated(error) from error
         if not count:
             raise ConnectionLostError(f"{self.address} closed the connection")
         return count
 
-    @contextmanager
-    def _translated(self, deadline: Deadline) -> Iterator[None]:
-        """Give the socket what is left of the deadline; turn what it throws into our errors."""
-        try:
-            self._sock.settimeout(deadline.left())
-            yield
-        except NetworkError:
-            raise
-        except TimeoutError as error:
-            raise DeadlineExceededError(f"{self.address} fell silent") from error
-        except OSError as error:
-            raise ConnectionLostError(f"the connection to {self.address} broke: {error}") from error
+    def _limit(self, left: float) -> None:
+        """Give the socket so many seconds, unless it has about that already."""
+        if abs(self._timeout - left) > left * _TIMEOUT_TOLERANCE:
+            self._sock.settimeout(left)
+            self._timeout = left
+
+    def _translated(self, error: OSError) -> NetworkError:
+        if isinstance(error, TimeoutError):
+            return DeadlineExceededError(f"{self.address} fell silent")
+        return ConnectionLostError(f"the connection to {self.address} broke: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from dataclasses import dataclass
@@ -28,9 +29,15 @@ class _Listed:
 
     def find(self, source: str) -> StorageStat | None:
         """Find a file's source: by server id first, then by address."""
-        by_id = {storage.id: storage for storage in self.storages}
-        by_ip = {storage.ip: storage for storage in self.storages}
-        return by_id.get(source) or by_ip.get(source)
+        return self._by_id.get(source) or self._by_ip.get(source)
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, StorageStat]:
+        return {storage.id: storage for storage in self.storages}
+
+    @functools.cached_property
+    def _by_ip(self) -> dict[str, StorageStat]:
+        return {storage.ip: storage for storage in self.storages}
 
 
 class Directory:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import enum
+import functools
 import re
 import struct
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class FileId:
         """
         raw = self._payload()[0]
         number = int.from_bytes(raw, "little")
-        return str(number) if 0 < number <= _HIGHEST_SERVER_ID else str(IPv4Address(raw))
+        return str(number) if 0 < number <= _HIGHEST_SERVER_ID else ".".join(map(str, raw))
 
     @property
     def created(self) -> datetime:
@@ -192,10 +193,15 @@ class FileId:
         return self.group == master.group and self.name.startswith(stem) and longer
 
     def _payload(self) -> tuple[bytes, int, int, int]:
-        # 27 characters of base64 are 20 bytes and two bits; the padding brings them to 28.
-        raw = base64.urlsafe_b64decode(self.name[_STEM] + "=")
-        source, created, size, crc32 = _PAYLOAD.unpack(raw)
-        return source, created, size, crc32
+        return _decoded(self.name[_STEM])
+
+
+# One operation asks for several facts of one id.
+@functools.lru_cache(maxsize=1024)
+def _decoded(stem: str) -> tuple[bytes, int, int, int]:
+    # 27 characters of base64 are 20 bytes and two bits; the padding brings them to 28.
+    source, created, size, crc32 = _PAYLOAD.unpack(base64.urlsafe_b64decode(stem + "="))
+    return source, created, size, crc32
 
 
 def stem(

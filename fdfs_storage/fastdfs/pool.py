@@ -18,8 +18,8 @@ class _Place:
 
     __slots__ = ("held",)
 
-    def __init__(self) -> None:
-        self.held = threading.Event()
+    held: threading.Event
+    """Made only for a place that has to be waited for."""
 
 
 class _Shelf:
@@ -39,14 +39,19 @@ class _Shelf:
     def reserve(self, place: _Place, deadline: Deadline) -> bool:
         """Wait for a place, first come, first served; say whether there was one in time."""
         with self._lock:
+            if not self._waiting and len(self.busy) < self._size:
+                self.busy.add(place)
+                return True
+        place.held = held = threading.Event()
+        with self._lock:
             self._waiting.append(place)
             self._hand_out()
-        if place.held.wait(max(0.0, deadline.remaining())):
+        if held.wait(max(0.0, deadline.remaining())):
             return True
         with self._lock:
             if place in self._waiting:
                 self._waiting.remove(place)
-            return place.held.is_set()  # handed over while the time ran out
+            return held.is_set()  # handed over while the time ran out
 
     def release(self, place: _Place, connection: Connection | None) -> None:
         """Give a place back, with the connection if that is fit for another exchange."""
@@ -54,15 +59,22 @@ class _Shelf:
         with self._lock:
             if connection is not None:
                 self.idle.append((time.monotonic(), connection))
-            if place in self._waiting:
-                self._waiting.remove(place)
-            self._hand_out()
+            if self._waiting:
+                if place in self._waiting:
+                    self._waiting.remove(place)
+                self._hand_out()
 
     def take_idle(self, oldest: float) -> tuple[Connection | None, list[Connection]]:
         """Return the connection used last, and those that stood idle since before `oldest`."""
         with self._lock:
-            worn = [self.idle.popleft()[1] for since, _ in tuple(self.idle) if since < oldest]
-            return (self.idle.pop()[1] if self.idle else None), worn
+            worn: list[Connection] = []
+            try:
+                while self.idle[0][0] < oldest:
+                    worn.append(self.idle.popleft()[1])
+                latest = self.idle.pop()[1]
+            except IndexError:  # empty, or `let_go` emptied it meanwhile
+                return None, worn
+            return latest, worn
 
     def _hand_out(self) -> None:
         while self._waiting and len(self.busy) < self._size:

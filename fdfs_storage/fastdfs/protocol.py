@@ -9,6 +9,7 @@ buffer bytes behind it. What does not fit its layout raises ProtocolError.
 from __future__ import annotations
 
 import enum
+import functools
 import ipaddress
 import re
 import struct
@@ -221,6 +222,7 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=1024)
 def checked_address(host: str, port: int) -> Address:
     """Return where a tracker says that a server is; raise ProtocolError for what nobody can dial."""
     try:

@@ -49,7 +49,7 @@ class Transfer:
             return self.done
         packet = DownloadRequest(self.position, count, FileQuery.of(self._file_id)).pack()
         connection.send(request(Command.DOWNLOAD_FILE, packet), deadline)
-        header = connection.receive_header(deadline)
+        header = connection.receive_header(deadline, count or self._file_id.size or 0)
         if header.status:
             connection.close()
             raise refusal(header.status, str(self._file_id), str(connection.address))

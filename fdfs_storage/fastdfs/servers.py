@@ -98,7 +98,7 @@ class Servers:
         dead: set[Address] = set()
         try:
             for candidate in candidates:
-                if candidate.address in dead or str(candidate) in attempts:
+                if attempts and (candidate.address in dead or str(candidate) in attempts):
                     continue
                 try:
                     return self.on(

@@ -69,7 +69,7 @@ class _Bytes:
     def send(
         self, head: bytes, connection: Connection, deadline: Deadline, checksum: Checksum | None = None
     ) -> None:
-        connection.send(head + bytes(self._view[:_SMALL_BYTES]), deadline)
+        connection.send(b"".join((head, self._view[:_SMALL_BYTES])), deadline)
         if self.size > _SMALL_BYTES:
             connection.send(self._view[_SMALL_BYTES:], deadline)
         if checksum:
