@@ -93,10 +93,7 @@ class Client:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
@@ -336,8 +333,8 @@ class Client:
         """Cut an appender file to `size` bytes, or extend it to them with NUL bytes."""
         if not 0 <= size < 1 << 63:
             raise InvalidArgumentError(f"not a size of a file: {size}")
-        packet = request(Command.TRUNCATE_FILE, TruncateRequest(file_id.name, size).pack())
-        self._cluster.route(file_id, asking(packet, file_id), update=True)
+        body = TruncateRequest(file_id.name, size).pack()
+        self._cluster.route(file_id, asking(request(Command.TRUNCATE_FILE, body), file_id), update=True)
 
     def regenerate(self, file_id: FileId) -> FileId:
         """Turn an appender file into a normal one, and return its new id; the old one is gone.
@@ -346,8 +343,8 @@ class Client:
         the file may have a new name that nobody got to know.
         """
         packet = request(Command.REGENERATE_APPENDER_FILENAME, file_id.name.encode("ascii"))
-        body = self._cluster.route(file_id, asking(packet, file_id), update=True, repeatable=False)
-        return unpack_file_id(body)
+        operation = asking(packet, file_id)
+        return unpack_file_id(self._cluster.route(file_id, operation, update=True, repeatable=False))
 
     def _change(self, command: Command, head: bytes, source: Source, file_id: FileId) -> None:
         # The reply to an empty change carries the request back (PROTOCOL 5.4); it says nothing.
@@ -373,8 +370,7 @@ class Client:
         """
         flag = MetadataFlag.MERGE if merge else MetadataFlag.OVERWRITE
         body = SetMetadata(FileQuery.of(file_id), flag.value, pack_metadata(metadata)).pack()
-        packet = request(Command.SET_METADATA, body)
-        self._cluster.route(file_id, asking(packet, file_id), update=True)
+        self._cluster.route(file_id, asking(request(Command.SET_METADATA, body), file_id), update=True)
 
     # --- the cluster --------------------------------------------------------------------------
 
