@@ -1,6 +1,7 @@
 """What seldom happens, made to happen."""
 
 import io
+import os
 import socket
 import tempfile
 import time
@@ -12,6 +13,7 @@ from fdfs_storage.fastdfs.connection import Connection, Deadline
 from fdfs_storage.fastdfs.directory import Directory
 from fdfs_storage.fastdfs.errors import (
     ConnectError,
+    ConnectionLostError,
     DeadlineExceededError,
     InvalidArgumentError,
     NetworkError,
@@ -21,7 +23,7 @@ from fdfs_storage.fastdfs.errors import (
     ServerError,
 )
 from fdfs_storage.fastdfs.file_id import stem
-from fdfs_storage.fastdfs.pool import Pool
+from fdfs_storage.fastdfs.pool import Pool, _Place, _Shelf
 from fdfs_storage.fastdfs.protocol import Address, Command, checked_address
 from fdfs_storage.fastdfs.receiving import Transfer
 from fdfs_storage.fastdfs.resting import _MOST, Resting
@@ -225,3 +227,47 @@ def test_an_old_storage_that_refuses_to_read_over_the_end_is_asked_for_less(clie
     embedded.storage_server.answer_next(protocol.refusal(22), Command.DOWNLOAD_FILE)
 
     assert client.download(file_id, 3, 1000) == b"tent"
+
+
+def test_a_peer_that_goes_while_a_file_is_sent_is_a_lost_connection(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(bytes(20_000_000))
+    with peer(lambda sock: None) as address, path.open("rb") as file:
+        connection = Connection.open(address, 5)
+
+        with pytest.raises(ConnectionLostError):
+            connection.send_file(file, 0, 20_000_000, Deadline(5))
+
+
+def test_a_connection_whose_descriptor_went_away_is_stale(monkeypatch):
+    class Gone:
+        def poll(self, timeout):
+            raise OSError(9, "Bad file descriptor")
+
+    with peer(read_all) as address:
+        connection = Connection.open(address, 5)
+        connection._poll = Gone()
+
+        assert connection.stale
+        connection.close()
+
+
+def test_a_place_that_was_only_asked_for_is_given_back_too():
+    shelf, place = _Shelf(1), _Place()
+    shelf._waiting.append(place)
+
+    shelf.release(place, None)
+
+    assert not shelf._waiting
+    assert not shelf.busy
+
+
+def test_what_another_process_left_is_let_go_and_its_connections_closed():
+    with peer(read_all) as address:
+        pool = Pool(address, size=1, connect_timeout=5, idle_seconds=50)
+        with pool.connection(Deadline(5)) as connection:
+            pass
+        pool._shelves = {os.getpid() + 1: pool._shelves[os.getpid()]}
+
+        assert repr(pool).endswith("0 busy, 0 idle of 1>")
+        assert connection.stale
