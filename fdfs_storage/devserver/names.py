@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdfs_storage.fastdfs.errors import EINVAL, InvalidFileIdError
-from fdfs_storage.fastdfs.file_id import NAME_BYTES, FileId, Kind
+from fdfs_storage.fastdfs.file_id import NAME_BYTES, NORMAL_NAME_BYTES, FileId, Kind
 
 from .refusal import RefusedError
 
@@ -111,4 +111,7 @@ class FileFacts(NamedTuple):
         created = int(file_id.created.timestamp()) if file_id.size is not None else None
         # A server id could only be resolved with storage_ids.conf.
         source = file_id.source if "." in file_id.source else ""
-        return cls(path, size, modified, created, file_id.crc32, source)
+        crc32 = file_id.crc32
+        if file_id.kind is Kind.SLAVE and len(file_id.name) <= NORMAL_NAME_BYTES:
+            crc32 = file_id.first_crc32  # FastDFS takes so short a name for a normal file's (6.16.1)
+        return cls(path, size, modified, created, crc32, source)
