@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +15,11 @@ from .cluster import TRACKER_PORT, Cluster
 from .connection import Connection, Deadline
 from .errors import (
     ENOENT,
+    FastDFSError,
     FileMissingError,
     InvalidArgumentError,
     InvalidRequestError,
     NetworkError,
-    refusal,
 )
 from .file_id import FileId
 from .integrity import Integrity
@@ -51,6 +52,8 @@ from .updates import (
     require_prefix,
     unpack_metadata,
 )
+
+logger = logging.getLogger(__name__)
 
 _ITERATED_BYTES = 1024 * 1024
 
@@ -130,9 +133,15 @@ class Client:
             try:
                 self.set_metadata(file_id, metadata)
             except BaseException:
-                self.delete(file_id)
+                self._take_back(file_id)
                 raise
         return file_id
+
+    def _take_back(self, file_id: FileId) -> None:
+        try:
+            self.delete(file_id)
+        except FastDFSError:  # the first error is the caller's to see; this one must not hide the orphan
+            logger.exception("%s was stored without its metadata and could not be deleted again", file_id)
 
     def upload_appender(
         self, content: Content, extension: str = "", *, size: int | None = None, group: str | None = None
@@ -392,10 +401,4 @@ class Client:
 
     def active_test(self, server: Address) -> None:
         """Return if the server, a tracker or one that a tracker named, answers; raise NetworkError if not."""
-
-        def operation(connection: Connection, deadline: Deadline) -> None:
-            reply = exchange(connection, request(Command.ACTIVE_TEST), deadline)
-            if reply.status:
-                raise refusal(reply.status, peer=str(server))
-
-        self._cluster.servers.on(server, operation, repeatable=True)
+        self._cluster.servers.on(server, asking(request(Command.ACTIVE_TEST)), repeatable=True)

@@ -30,13 +30,13 @@ def exchange(connection: Connection, packet: bytes, deadline: Deadline) -> Reply
     return reply
 
 
-def asking(packet: bytes, file_id: FileId) -> Operation[bytes]:
-    """Make an operation of a request about a file: it returns the reply's body, or raises the refusal."""
+def asking(packet: bytes, file_id: FileId | None = None) -> Operation[bytes]:
+    """Make an operation of a request without a file: it returns the reply's body, or raises the refusal."""
 
     def operation(connection: Connection, deadline: Deadline) -> bytes:
         reply = exchange(connection, packet, deadline)
         if reply.status:
-            raise refusal(reply.status, str(file_id), str(connection.address))
+            raise refusal(reply.status, str(file_id) if file_id else None, str(connection.address))
         return reply.body
 
     return operation

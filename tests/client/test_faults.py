@@ -458,6 +458,17 @@ def test_an_upload_whose_metadata_fails_is_taken_back(client, embedded, storage)
     assert list(embedded.volume.files()) == []
 
 
+def test_an_upload_that_cannot_be_taken_back_is_named_in_the_log(client, embedded, storage, caplog):
+    storage.answer_next(protocol.refusal(5), Command.SET_METADATA)
+    storage.answer_next(protocol.refusal(16), Command.DELETE_FILE)
+
+    with caplog.at_level(logging.ERROR, "fdfs_storage"), pytest.raises(ServerError, match="status 5"):
+        client.upload(b"content", metadata={"a": "b"})
+
+    (left,) = embedded.volume.files()
+    assert left.name in caplog.text
+
+
 # --- changes are made once ------------------------------------------------------------------------
 
 
