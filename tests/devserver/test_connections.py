@@ -160,7 +160,7 @@ def test_a_server_out_of_descriptors_serves_again_when_it_has_some() -> None:
 
 
 DESCRIPTORS = """
-import logging, os, resource, threading
+import logging, os, resource, socket, threading
 from fdfs_storage.devserver import EmbeddedCluster
 from tests.devserver.wire import ACTIVE_TEST, Wire, packet
 
@@ -171,20 +171,25 @@ logging.getLogger("fdfs_storage.devserver").addHandler(handler)
 
 with EmbeddedCluster() as cluster:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Wire(cluster.trackers[0]) as first:
-        first.lives()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    with Wire(cluster.trackers[0]) as second:
+        assert second.lives()
+        limit = max(map(int, os.listdir("/proc/self/fd"))) + 1
+        waiting = socket.socket()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit + 8, hard))
         taken = []
         try:
             while True:
-                taken.append(os.dup(0))
+                taken.append(os.open(os.devnull, os.O_RDONLY))
         except OSError:
-            os.close(taken.pop())
-        with Wire(cluster.trackers[0]) as second:  # takes the last descriptor
-            second.sendall(packet(ACTIVE_TEST))
-            print("refused:", warned.wait(20))
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            print("served:", second.read_answer() == (0, b""))
+            pass
+        host, port = cluster.trackers[0].split(":")
+        waiting.settimeout(20)
+        waiting.connect((host, int(port)))
+        waiting.sendall(packet(ACTIVE_TEST))
+        print("refused:", warned.wait(20))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        print("served:", len(waiting.recv(10)) == 10)
+        waiting.close()
 """
 
 
