@@ -36,7 +36,7 @@ from .protocol import (
     request,
     unpack_file_id,
 )
-from .receiving import Transfer, require_whole
+from .receiving import Filling, Gathered, Transfer, Writing, require_whole
 from .sending import asking, exchange, missing_if_invalid, require_extension, sending
 from .servers import Limits, Operation
 from .source import Checksum, Content, Source, opened
@@ -86,7 +86,7 @@ class Client:
         addresses = [Address.parse(where, TRACKER_PORT) for where in trackers]
         self._cluster = Cluster(addresses, limits or Limits(), AddressMap(address_map or {}))
         self._integrity = Integrity(
-            lambda file_id, write: self._download(Transfer(file_id, 0, None, write), file_id)
+            lambda file_id, write: self._download(Writing(file_id, 0, None, write), file_id)
         )
 
     def __repr__(self) -> str:
@@ -127,7 +127,8 @@ class Client:
         content can be rewound; ConnectionLostError means that it may have been stored, under an id
         that nobody got to know. Where the metadata cannot be set, the file is deleted again.
         """
-        pack_metadata(metadata or {})
+        if metadata:
+            pack_metadata(metadata)
         file_id = self._store(Command.UPLOAD_FILE, content, extension, size, group)
         if metadata:
             try:
@@ -180,7 +181,7 @@ class Client:
 
             file_id = unpack_file_id(self._cluster.place(group or self._group, upload))
             if checksum:
-                self._integrity.check_upload(file_id, source.size, checksum.crc32)
+                self._integrity.check_upload(file_id, source.size, checksum.crc32, checksum.mark)
             return file_id
 
     def delete(self, file_id: FileId) -> None:
@@ -210,9 +211,9 @@ class Client:
         Both count bytes and must not be negative; None means to the end. `verify`, for a whole file:
         raise IntegrityError where the content has not the CRC32 in the id.
         """
-        pieces: list[bytes] = []
-        self._download(Transfer(file_id, offset, length, lambda piece: pieces.append(bytes(piece))), file_id)
-        content = b"".join(pieces)  # of one piece, that is the piece itself
+        transfer = Gathered(file_id, offset, length)
+        self._download(transfer, file_id)
+        content = transfer.content()
         if verify:
             require_whole(offset, length)
             checksum = Checksum()
@@ -223,14 +224,7 @@ class Client:
     def download_into(self, file_id: FileId, buffer: bytearray | memoryview, offset: int = 0) -> int:
         """Fill a buffer with content from `offset` on; return the bytes written, fewer at the file's end."""
         with memoryview(buffer).cast("B") as view:
-            done = 0
-
-            def write(piece: memoryview) -> None:
-                nonlocal done
-                view[done : done + len(piece)] = piece
-                done += len(piece)
-
-            return self._download(Transfer(file_id, offset, len(view), write), file_id)
+            return self._download(Filling(file_id, offset, view), file_id)
 
     def download_to(
         self,
@@ -276,7 +270,7 @@ class Client:
         self, file_id: FileId, target: BinaryIO, offset: int, length: int | None, *, verify: bool
     ) -> int:
         if not verify:
-            return self._download(Transfer(file_id, offset, length, target.write), file_id)
+            return self._download(Writing(file_id, offset, length, target.write), file_id)
         require_whole(offset, length)
         checksum = Checksum()
 
@@ -285,7 +279,7 @@ class Client:
             checksum.update(piece[:written])
             return written
 
-        count = self._download(Transfer(file_id, 0, None, write), file_id)
+        count = self._download(Writing(file_id, 0, None, write), file_id)
         self._integrity.check_download(file_id, checksum.crc32)
         return count
 

@@ -78,7 +78,7 @@ class Cluster:
                 unreachable.add(candidate.address)
 
         return self.servers.first_success(
-            f"no storage answers for {file_id}", candidates, repeatable=repeatable, failed=failed
+            "no storage answers for", candidates, about=file_id, repeatable=repeatable, failed=failed
         )
 
     def holders(self, file_id: FileId) -> tuple[Address, ...]:

@@ -14,24 +14,24 @@ from typing import NamedTuple
 
 from .errors import ConnectError, ConnectionLostError, DeadlineExceededError, NetworkError, ProtocolError
 from .protocol import HEADER_BYTES, Address, Command, Header
+from .timed_socket import timed
 
 # The reply to an upload, a query or a small download arrives with its header in one recv.
 _EARLY_BYTES = 16 * 1024
 _SENDFILE_BYTES = 4 * 1024 * 1024
 # Bodies of other replies than downloads: the longest legal one is a list of 512 groups.
 MAX_REPLY_BYTES = 1024 * 1024
-_FIRST_BODY_BYTES = 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 # A transfer of any length stays alive as long as this much moves within each network timeout.
 _PROGRESS_BYTES = 16 * 1024
-# Giving a socket its timeout is a system call: one that is off by no more than this is left as it is.
-_TIMEOUT_TOLERANCE = 0.01
 
 
 class Deadline:
     """The moment at which an operation gives up: made once, at the top, and handed down.
 
     Moving data renews it, so it bounds silence rather than the length of a transfer, while a peer
-    that drips single bytes still runs into it.
+    that drips single bytes still runs into it. Silence in the middle of a piece may last for twice the
+    time: the kernel does not say when in its own time the last byte came.
     """
 
     __slots__ = ("_at", "_moved", "_seconds")
@@ -101,13 +101,10 @@ class Connection:
         self.address = address
         self.settled = True
         self.exchanges = 0
-        self._sock = sock
-        self._timeout = 0.0
+        self._sock = timed(sock)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
-        # Replies begin here; made once, since clearing it for each would cost more than the reply.
-        self._buffer = memoryview(bytearray(_EARLY_BYTES))
-        self._early = memoryview(b"")
+        self._early = b""
         # A client that is dropped takes its idle connections along; that is no leak to warn about.
         self._dropped = weakref.finalize(self, sock.close)
 
@@ -134,7 +131,7 @@ class Connection:
         """Whether the idle peer has something to say: it closed, or it broke the protocol."""
         try:
             # The poll object knows a number, which may be another's socket once this one is closed.
-            return self._sock.fileno() < 0 or bool(self._poll.poll(0))
+            return not self.settled or bool(self._poll.poll(0))
         except OSError:
             return True
 
@@ -151,7 +148,7 @@ class Connection:
         while rest:
             left = deadline.left()
             try:
-                self._limit(left)
+                self._sock.limit(left)
                 sent = self._sock.send(rest)
             except OSError as error:
                 raise self._translated(error) from error
@@ -169,8 +166,8 @@ class Connection:
         while done < count:
             left = deadline.left()
             try:
-                self._limit(left)
-                sent = self._sock.sendfile(file, offset + done, min(count - done, _SENDFILE_BYTES))
+                self._sock.limit(left)
+                sent = self._sock.send_file(file, offset + done, min(count - done, _SENDFILE_BYTES))
             except OSError as error:
                 raise self._translated(error) from error
             deadline.moved(sent)
@@ -182,46 +179,62 @@ class Connection:
     # --- receiving --------------------------------------------------------------------------
 
     def receive_header(self, deadline: Deadline, body_bytes: int = 0) -> Header:
-        """Read the header of the reply; what came along with it waits for `receive_into`.
+        """Read the header of the reply; what came along with it waits for what reads the body.
 
         `body_bytes`: what is expected behind it. More than fits is left to the kernel for now, so that
         it goes straight to where it belongs.
         """
         self.settled = False
-        view, have = self._buffer, len(self._early)
-        view[:have] = self._early
-        if body_bytes > _EARLY_BYTES - HEADER_BYTES:
-            view = view[: max(have, HEADER_BYTES)]
-        while have < HEADER_BYTES:
+        room = _EARLY_BYTES if body_bytes <= _EARLY_BYTES - HEADER_BYTES else HEADER_BYTES
+        raw = self._early
+        while len(raw) < HEADER_BYTES:
             try:
-                have += self._receive(view[have:], deadline)
+                raw += self._receive(room - len(raw), deadline)
             except ConnectionLostError as error:
-                error.unanswered = not have
+                error.unanswered = not raw
                 raise
-        header = Header.unpack(bytes(view[:HEADER_BYTES]))
+        header = Header.unpack(raw[:HEADER_BYTES])
         if header.command != Command.RESPONSE or header.length < 0:
-            raise ProtocolError(f"{self.address} sent {bytes(view[:HEADER_BYTES])!r} where a reply begins")
-        self._early = view[HEADER_BYTES:have]
+            raise ProtocolError(f"{self.address} sent {raw[:HEADER_BYTES]!r} where a reply begins")
+        self._early = raw[HEADER_BYTES:]
         return header
 
+    def receive_piece(self, most: int, deadline: Deadline) -> bytes:
+        """Read at least one byte of a file, and at most `most`: all of them, where the system can wait."""
+        if self._early:
+            piece, self._early = self._early[:most], self._early[most:]
+        else:
+            piece = self._receive(most, deadline, self._sock.wait_all)
+        deadline.moved(len(piece))
+        return piece
+
     def receive_into(self, view: memoryview, deadline: Deadline) -> int:
-        """Read at least one byte of a file, and at most as many as `view` holds."""
-        count = self._next(view, deadline)
+        """Read a piece of a file as `receive_piece` does, into a buffer; return its length."""
+        if self._early:
+            piece = self.receive_piece(len(view), deadline)
+            view[: len(piece)] = piece
+            return len(piece)
+        left = deadline.left()
+        try:
+            self._sock.limit(left)
+            count = self._sock.recv_into(view, 0, self._sock.wait_all)
+        except OSError as error:
+            raise self._translated(error) from error
+        if not count:
+            raise self._closed()
         deadline.moved(count)
         return count
 
     def receive_body(self, length: int, deadline: Deadline) -> bytes:
         """Read a body of known length; memory grows with what arrives, not with what was announced."""
-        if length <= len(self._early):  # as for all but long lists
-            body, self._early = bytes(self._early[:length]), self._early[length:]
-            return body
-        buffer, have = bytearray(min(length, _FIRST_BODY_BYTES)), 0
-        while have < length:
-            if have == len(buffer):
-                buffer.extend(bytes(min(have, length - have)))
-            with memoryview(buffer) as view:
-                have += self._next(view[have:], deadline)
-        return bytes(buffer)
+        body, self._early = self._early[:length], self._early[length:]
+        if len(body) < length:  # a long list
+            pieces, left = [body], length - len(body)
+            while left:
+                pieces.append(self._receive(min(left, _PIECE_BYTES), deadline, self._sock.wait_all))
+                left -= len(pieces[-1])
+            return b"".join(pieces)
+        return body
 
     def settle(self, expected: int = 0) -> None:
         """Note that a reply was read to its end, and that so many more are expected.
@@ -242,32 +255,21 @@ class Connection:
         self.settle(expected)
         return Reply(header.status, body)
 
-    def _next(self, view: memoryview, deadline: Deadline) -> int:
-        if not self._early:
-            return self._receive(view, deadline)
-        count = min(len(self._early), len(view))
-        view[:count] = self._early[:count]
-        self._early = self._early[count:]
-        return count
-
-    def _receive(self, view: memoryview, deadline: Deadline) -> int:
+    def _receive(self, most: int, deadline: Deadline, flags: int = 0) -> bytes:
         left = deadline.left()
         try:
-            self._limit(left)
-            count = self._sock.recv_into(view)
+            self._sock.limit(left)
+            piece = self._sock.recv(most, flags)
         except OSError as error:
             raise self._translated(error) from error
-        if not count:
-            raise ConnectionLostError(f"{self.address} closed the connection")
-        return count
+        if not piece:
+            raise self._closed()
+        return piece
 
-    def _limit(self, left: float) -> None:
-        """Give the socket so many seconds, unless it has about that already."""
-        if abs(self._timeout - left) > left * _TIMEOUT_TOLERANCE:
-            self._sock.settimeout(left)
-            self._timeout = left
+    def _closed(self) -> ConnectionLostError:
+        return ConnectionLostError(f"{self.address} closed the connection")
 
     def _translated(self, error: OSError) -> NetworkError:
-        if isinstance(error, TimeoutError):
+        if isinstance(error, (TimeoutError, BlockingIOError)):  # the latter is the kernel's
             return DeadlineExceededError(f"{self.address} fell silent")
         return ConnectionLostError(f"the connection to {self.address} broke: {error}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from .errors import FastDFSError, ProtocolError
 from .file_id import FileId
+from .protocol import Address
 from .statistics import StorageStat
 from .trackers import Trackers
 
@@ -20,24 +21,32 @@ _MISS_SECONDS = 5.0
 _LISTED_GROUPS = 512
 
 
-@dataclass(frozen=True)
-class _Listed:
+class Listed(NamedTuple):
+    """A storage as a tracker lists it: where it is, and what may be sent to it."""
+
+    address: Address
+    readable: bool
+    writable: bool
+
+
+class _Group:
     """A group's storages as a tracker listed them at `at` (monotonic seconds)."""
 
-    at: float
-    storages: tuple[StorageStat, ...] = ()
+    def __init__(self, at: float, storages: Iterable[StorageStat] = ()) -> None:
+        self.at = at
+        self._by_id: dict[str, Listed] = {}
+        self._by_ip: dict[str, Listed] = {}
+        for storage in storages:
+            listed = Listed(storage.address, storage.readable, storage.writable)
+            self._by_id[storage.id] = self._by_ip[storage.ip] = listed
 
-    def find(self, source: str) -> StorageStat | None:
+    @property
+    def storages(self) -> tuple[Listed, ...]:
+        return tuple(self._by_id.values())
+
+    def find(self, source: str) -> Listed | None:
         """Find a file's source: by server id first, then by address."""
         return self._by_id.get(source) or self._by_ip.get(source)
-
-    @functools.cached_property
-    def _by_id(self) -> dict[str, StorageStat]:
-        return {storage.id: storage for storage in self.storages}
-
-    @functools.cached_property
-    def _by_ip(self) -> dict[str, StorageStat]:
-        return {storage.ip: storage for storage in self.storages}
 
 
 class Directory:
@@ -48,39 +57,40 @@ class Directory:
 
     def __init__(self, trackers: Trackers) -> None:
         self._trackers = trackers
-        self._listed: dict[str, _Listed] = {}
+        self._groups: dict[str, _Group] = {}
         self._refreshing: set[str] = set()
 
-    def source(self, file_id: FileId) -> StorageStat | None:
+    def source(self, file_id: FileId) -> Listed | None:
         """Return the storage that a file came to, if the list of its group confirms it."""
-        listed = self._listed.get(file_id.group)
-        found = listed.find(file_id.source) if listed else None
-        age = time.monotonic() - listed.at if listed else float("inf")
-        if age <= (_LIST_SECONDS if found else _MISS_SECONDS):
-            return found
-        if listed and file_id.group in self._refreshing:
-            return found  # another thread is at it
-        return self._refresh(file_id.group, listed).find(file_id.source)
+        known, found = self._groups.get(file_id.group), None
+        if known:
+            found = known.find(file_id.source)
+            if time.monotonic() - known.at <= (_LIST_SECONDS if found else _MISS_SECONDS):
+                return found
+            if file_id.group in self._refreshing:
+                return found  # another thread is at it
+        return self._refresh(file_id.group, known).find(file_id.source)
 
-    def storages(self, group: str) -> tuple[StorageStat, ...]:
+    def storages(self, group: str) -> tuple[Listed, ...]:
         """Return what is known of a group, without asking."""
-        listed = self._listed.get(group)
-        return listed.storages if listed else ()
+        known = self._groups.get(group)
+        return known.storages if known else ()
 
-    def _refresh(self, group: str, known: _Listed | None) -> _Listed:
+    def _refresh(self, group: str, known: _Group | None) -> _Group:
         self._refreshing.add(group)
         try:
-            storages = tuple(filter(_dialable, self._trackers.storages(group)))
+            fresh = _Group(0, filter(_dialable, self._trackers.storages(group)))
         except FastDFSError as error:
             logger.debug("cannot list the storages of %s: %s", group, error)
-            storages = known.storages if known else ()
+            fresh = known or _Group(0)
         finally:
             self._refreshing.discard(group)
-        if len(self._listed) >= _LISTED_GROUPS:
-            self._listed = {}
+        if len(self._groups) >= _LISTED_GROUPS:
+            self._groups = {}
         # Stamped now: the answer may have taken longer than it is to hold.
-        self._listed[group] = listed = _Listed(time.monotonic(), storages)
-        return listed
+        fresh.at = time.monotonic()
+        self._groups[group] = fresh
+        return fresh
 
 
 def _dialable(storage: StorageStat) -> bool:

@@ -133,7 +133,8 @@ class PublishedClient(Client):
         if self._verify:
             checksum = Checksum()
             checksum.update(whole)
-            self._integrity.check_upload(file_id, len(whole), checksum.crc32)
+            checksum.foresee(len(whole))
+            self._integrity.check_upload(file_id, len(whole), checksum.crc32, checksum.mark)
         return file_id
 
     def delete(self, file_id: FileId) -> None:
@@ -197,7 +198,7 @@ class PublishedClient(Client):
         content = self._fetch(file_id, transfer.position, wanted)
         if size is not None and len(content) != wanted:
             raise IntegrityError(f"{len(content)} bytes came of {file_id} where {wanted} were asked for")
-        transfer._write_all(memoryview(content))
+        transfer.take(content)
         return len(content)
 
     def _fetch(self, file_id: FileId, offset: int, length: int | None) -> bytes:

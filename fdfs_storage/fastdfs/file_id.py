@@ -10,6 +10,7 @@ it is to be believed before a tracker confirmed it.
 from __future__ import annotations
 
 import base64
+import binascii
 import enum
 import functools
 import re
@@ -17,6 +18,7 @@ import struct
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from .errors import InvalidArgumentError, InvalidFileIdError
 
@@ -47,6 +49,11 @@ _APPENDER = 1 << 58
 _RANDOM_SHIFT = 32
 _LOW_32 = 0xFFFFFFFF
 _HIGHEST_SERVER_ID = 0xFFFFFF
+_PLAIN_BASE64 = str.maketrans("-_", "+/")
+_URL_SAFE = str.maketrans("+/", "-_")
+_MARK = struct.Struct(">II")
+MARK = slice(26, 37)
+"""Where in a name the `content_mark` stands."""
 
 
 class Kind(enum.Enum):
@@ -62,11 +69,47 @@ class Kind(enum.Enum):
     TRUNK = "trunk"
 
 
+class _Facts(NamedTuple):
+    """What a name says, decoded once; size and CRC32 are None where the kind makes them worthless."""
+
+    source: str
+    created: int
+    kind: Kind
+    size: int | None
+    crc32: int | None
+    first_crc32: int
+
+
+# One operation asks for several facts of one id.
+@functools.lru_cache(maxsize=1024)
+def _facts(name: str) -> _Facts:
+    # 27 characters of base64 are 20 bytes and two bits; the padding brings them to 28.
+    packed = binascii.a2b_base64(name[_STEM].translate(_PLAIN_BASE64) + "=")
+    raw, created, field, crc32 = _PAYLOAD.unpack(packed)
+    kind = _kind(field, len(name))
+    number = int.from_bytes(raw, "little")
+    source = str(number) if 0 < number <= _HIGHEST_SERVER_ID else ".".join(map(str, raw))
+    if kind is Kind.APPENDER or kind is Kind.SLAVE:
+        return _Facts(source, created, kind, None, None, crc32)
+    return _Facts(source, created, kind, field & _LOW_32 if field & _RANDOM_FORM else field, crc32, crc32)
+
+
+def _kind(field: int, name_length: int) -> Kind:
+    """Tell the kind from the size field and the length of the name (PROTOCOL 7.2)."""
+    flags = field if field & _RANDOM_FORM else 0
+    if flags & _APPENDER:
+        return Kind.APPENDER
+    if name_length != (_TRUNK_NAME_BYTES if flags & _TRUNK else NORMAL_NAME_BYTES):
+        return Kind.SLAVE
+    return Kind.TRUNK if flags & _TRUNK else Kind.NORMAL
+
+
 def valid_group(group: str) -> bool:
     """Say whether a storage could have joined under this group name: 1-16 of A-Z, a-z, 0-9."""
     return _GROUP.fullmatch(group) is not None
 
 
+@functools.lru_cache(maxsize=256)
 def valid_extension(extension: str) -> bool:
     """Say whether storages take this extension (no leading dot): at most 6 of A-Z, a-z, 0-9, `._-`."""
     return _EXTENSION.fullmatch(extension) is not None
@@ -89,7 +132,7 @@ def extension_of(filename: str) -> str:
     return last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileId:
     """A well-formed file id; `str()` gives back the text that was parsed.
 
@@ -101,16 +144,19 @@ class FileId:
     name: str
     """The file name as the protocol has it, without the group: `M00/00/0F/….jpg`."""
 
+    def __post_init__(self) -> None:
+        """Raise InvalidFileIdError for what has not the shape of an id."""
+        if not _GROUP.fullmatch(self.group) or not _NAME.fullmatch(self.name):
+            raise InvalidFileIdError(f"not a FastDFS file id: {str(self)[:200]!r}")
+        if not _SHORTEST_NAME <= len(self.name) <= NAME_BYTES:
+            raise InvalidFileIdError(
+                f"a file name of {len(self.name)} characters cannot be FastDFS's: {str(self)[:200]!r}"
+            )
+
     @classmethod
     def parse(cls, text: str) -> FileId:
         """Read an id from text; raise InvalidFileIdError for what has not the shape of one."""
         group, _, name = text.partition("/")
-        if not valid_group(group) or not _NAME.fullmatch(name):
-            raise InvalidFileIdError(f"not a FastDFS file id: {text[:200]!r}")
-        if not _SHORTEST_NAME <= len(name) <= NAME_BYTES:
-            raise InvalidFileIdError(
-                f"a file name of {len(name)} characters cannot be FastDFS's: {text[:200]!r}"
-            )
         return cls(group, name)
 
     def __str__(self) -> str:
@@ -129,33 +175,22 @@ class FileId:
         read little endian, they are at most 16777215, so an address `a.b.c.0` reads as an id, as it
         does for FastDFS itself.
         """
-        raw = self._payload()[0]
-        number = int.from_bytes(raw, "little")
-        return str(number) if 0 < number <= _HIGHEST_SERVER_ID else ".".join(map(str, raw))
+        return _facts(self.name).source
 
     @property
     def created(self) -> datetime:
         """When the upload was complete (for a slave: its master's), aware, in UTC, to the second."""
-        return datetime.fromtimestamp(self._payload()[1], timezone.utc)
+        return datetime.fromtimestamp(_facts(self.name).created, timezone.utc)
 
     @property
     def kind(self) -> Kind:
         """What the name says that the file is."""
-        field = self._payload()[2]
-        if field & _APPENDER and field & _RANDOM_FORM:
-            return Kind.APPENDER
-        trunk = bool(field & _TRUNK and field & _RANDOM_FORM)
-        if len(self.name) != (_TRUNK_NAME_BYTES if trunk else NORMAL_NAME_BYTES):
-            return Kind.SLAVE
-        return Kind.TRUNK if trunk else Kind.NORMAL
+        return _facts(self.name).kind
 
     @property
     def size(self) -> int | None:
         """The content's length in bytes, or None where the name does not tell (appender, slave)."""
-        if self.kind not in (Kind.NORMAL, Kind.TRUNK):
-            return None
-        field = self._payload()[2]
-        return field & _LOW_32 if field & _RANDOM_FORM else field
+        return _facts(self.name).size
 
     @property
     def crc32(self) -> int | None:
@@ -163,12 +198,12 @@ class FileId:
 
         On clusters that deduplicate, this is a random number even for normal files.
         """
-        return self._payload()[3] if self.kind in (Kind.NORMAL, Kind.TRUNK) else None
+        return _facts(self.name).crc32
 
     @property
     def first_crc32(self) -> int:
         """The CRC32 in the name, whatever it is worth: an appender's first content, a slave's master."""
-        return self._payload()[3]
+        return _facts(self.name).first_crc32
 
     @property
     def extension(self) -> str:
@@ -192,16 +227,14 @@ class FileId:
         longer = len(self.name) > len(stem) and self != master
         return self.group == master.group and self.name.startswith(stem) and longer
 
-    def _payload(self) -> tuple[bytes, int, int, int]:
-        return _decoded(self.name[_STEM])
 
+def content_mark(size: int, crc32: int) -> str:
+    """Return how the stem of a normal or trunk file of this content ends.
 
-# One operation asks for several facts of one id.
-@functools.lru_cache(maxsize=1024)
-def _decoded(stem: str) -> tuple[bytes, int, int, int]:
-    # 27 characters of base64 are 20 bytes and two bits; the padding brings them to 28.
-    source, created, size, crc32 = _PAYLOAD.unpack(base64.urlsafe_b64decode(stem + "="))
-    return source, created, size, crc32
+    The 11 characters of its low 32 bits of size, and its CRC32, begin at a whole group of base64.
+    """
+    packed = binascii.b2a_base64(_MARK.pack(size & _LOW_32, crc32), newline=False)
+    return packed.decode("ascii").translate(_URL_SAFE)[:-1]
 
 
 def stem(

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 
 from .errors import IntegrityError
-from .file_id import FileId, Kind
+from .file_id import MARK, NORMAL_NAME_BYTES, FileId, Kind
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +26,16 @@ class Integrity:
         self._read = read
         self._random_crc: dict[str, bool] = {}
 
-    def check_upload(self, file_id: FileId, size: int, crc32: int) -> None:
+    def check_upload(self, file_id: FileId, size: int, crc32: int, mark: str) -> None:
         """Raise IntegrityError if the file is not what was sent. Nothing is ever deleted here.
 
-        An id whose facts are not those of what we sent may be another's file.
+        An id whose facts are not those of what we sent may be another's file. `mark`: the
+        `content_mark` of what was sent, which settles it for a normal file.
         """
+        if file_id.name[MARK] == mark and len(file_id.name) == NORMAL_NAME_BYTES and not size >> 32:
+            if self._random_crc.get(file_id.group) is not False:
+                self._random_crc[file_id.group] = False
+            return
         said = file_id.size if file_id.kind is not Kind.APPENDER else size
         if (said, file_id.first_crc32) == (size, crc32):
             self._random_crc[file_id.group] = False

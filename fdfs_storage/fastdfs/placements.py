@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from .errors import EINVAL, ENOENT, ENOSPC, FastDFSError, NoServerError, ServerError
@@ -26,9 +26,9 @@ class _Batch:
     placements: tuple[Placement, ...]
     turn: Iterator[int] = field(default_factory=itertools.count)
 
-    def rotated(self) -> list[Placement]:
+    def rotated(self) -> tuple[Placement, ...]:
         first = next(self.turn) % len(self.placements)
-        return [*self.placements[first:], *self.placements[:first]]
+        return self.placements[first:] + self.placements[:first]
 
 
 class Placements:
@@ -59,11 +59,12 @@ class Placements:
         if isinstance(error, ServerError) and error.status in _DISPLACED:
             self._resting.note((address, path))
 
-    def _awake(self, placements: list[Placement]) -> Iterator[Placement]:
-        for placement in placements:
-            address, path = placement.address, placement.store_path
-            if address not in self._resting and (address, path) not in self._resting:
-                yield placement
+    def _awake(self, placements: tuple[Placement, ...]) -> Iterable[Placement]:
+        return filter(self._is_awake, placements) if self._resting else placements
+
+    def _is_awake(self, placement: Placement) -> bool:
+        address = placement.address
+        return address not in self._resting and (address, placement.store_path) not in self._resting
 
     def _elsewhere(self, tried: set[str]) -> Iterator[Placement]:
         for group in self._trackers.groups():

@@ -64,17 +64,18 @@ class _Shelf:
                     self._waiting.remove(place)
                 self._hand_out()
 
-    def take_idle(self, oldest: float) -> tuple[Connection | None, list[Connection]]:
-        """Return the connection used last, and those that stood idle since before `oldest`."""
-        with self._lock:
-            worn: list[Connection] = []
-            try:
-                while self.idle[0][0] < oldest:
-                    worn.append(self.idle.popleft()[1])
-                latest = self.idle.pop()[1]
-            except IndexError:  # empty, or `let_go` emptied it meanwhile
-                return None, worn
-            return latest, worn
+    def take_idle(self, oldest: float) -> Connection | None:
+        """Return the connection used last; close those that stood idle since before `oldest`.
+
+        Without the lock: each step on the deque is whole, and a thread that looks at the first but gets
+        the second closes one too many, no more.
+        """
+        try:
+            while self.idle[0][0] < oldest:
+                self.idle.popleft()[1].close()
+            return self.idle.pop()[1]
+        except IndexError:  # empty
+            return None
 
     def _hand_out(self) -> None:
         while self._waiting and len(self.busy) < self._size:
@@ -95,11 +96,13 @@ class _Shelf:
 class Loan:
     """A connection lent for a `with` block; its place returns whatever a signal handler raises, and where."""
 
-    def __init__(self, pool: Pool, deadline: Deadline, *, fresh: bool) -> None:
+    __slots__ = ("_connection", "_deadline", "_fresh", "_place", "_pool", "_shelf")
+
+    def __init__(self, pool: Pool, shelf: _Shelf, deadline: Deadline, *, fresh: bool) -> None:
         self._pool = pool
         self._deadline = deadline
         self._fresh = fresh
-        self._shelf = pool._shelf()
+        self._shelf = shelf
         self._place = _Place()
         self._connection: Connection | None = None
 
@@ -119,12 +122,12 @@ class Loan:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         connection = self._connection
-        nonsense = isinstance(error, ProtocolError)
-        keep = (
-            connection is not None and connection.settled and not nonsense and self._pool._owns(self._shelf)
-        )
-        self._shelf.release(self._place, connection if keep else None)
-        if connection is not None and not keep:
+        if connection is None:
+            self._shelf.release(self._place, None)
+        elif connection.settled and not isinstance(error, ProtocolError) and self._pool._owns(self._shelf):
+            self._shelf.release(self._place, connection)
+        else:
+            self._shelf.release(self._place, None)
             connection.close()
 
 
@@ -152,7 +155,7 @@ class Pool:
         It comes back only if every exchange ended well; else it is closed. Entering raises
         ConnectError, or PoolTimeoutError when all stayed busy.
         """
-        return Loan(self, deadline, fresh=fresh)
+        return Loan(self, self._shelf(), deadline, fresh=fresh)
 
     def close(self) -> None:
         """Close what is idle now, and what is busy when it comes back; a later use starts anew."""
@@ -188,14 +191,9 @@ class Pool:
             )
         if fresh:  # the one before was dead, so its neighbours are, too
             shelf.let_go()
-        while connection := self._idle(shelf):
+        oldest = time.monotonic() - self._idle_seconds
+        while connection := shelf.take_idle(oldest):
             if not connection.stale:
                 return connection
             connection.close()
         return Connection.open(self.address, min(self._connect_timeout, deadline.left()))
-
-    def _idle(self, shelf: _Shelf) -> Connection | None:
-        connection, worn = shelf.take_idle(time.monotonic() - self._idle_seconds)
-        for old in worn:
-            old.close()
-        return connection

@@ -80,9 +80,9 @@ _INFO_ADDRESS_BYTES = (16, 46)
 def text(field: bytes) -> str:
     """Decode a fixed field: cut at the first NUL, ASCII only."""
     try:
-        return bytes(field).partition(b"\0")[0].decode("ascii")
+        return field.partition(b"\0")[0].decode("ascii")
     except UnicodeDecodeError as error:
-        raise ProtocolError(f"a text field holds {bytes(field)!r}") from error
+        raise ProtocolError(f"a text field holds {field!r}") from error
 
 
 def fixed(value: str, size: int) -> bytes:
@@ -111,7 +111,9 @@ class Header(NamedTuple):
 
     @classmethod
     def unpack(cls, raw: bytes) -> Header:
-        return cls(*unpack(_HEADER, raw, "a header"))
+        if len(raw) != HEADER_BYTES:
+            raise ProtocolError(f"a header of {len(raw)} bytes instead of {HEADER_BYTES}")
+        return cls(*_HEADER.unpack(raw))
 
 
 def request(command: Command, body: bytes = b"", *, status: int = 0, data_bytes: int = 0) -> bytes:
@@ -132,6 +134,7 @@ def refusal(status: int) -> bytes:
 # --- groups, names ------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1024)
 def pack_group(group: str) -> bytes:
     """Pad a group name to its 16 bytes; raise InvalidArgumentError where no group can have that name."""
     if not valid_group(group):
@@ -182,11 +185,11 @@ def pack_file_id(file_id: FileId) -> bytes:
 
 def unpack_file_id(body: bytes) -> FileId:
     """Read the reply to an upload; raise ProtocolError where it is no file id."""
-    query = FileQuery.unpack(body)
+    group, name = unpack_group(body[:GROUP_BYTES]), text(body[GROUP_BYTES:])
     try:
-        return FileId.parse(f"{query.group}/{query.name}")
+        return FileId(group, name)
     except InvalidFileIdError as error:
-        raise ProtocolError(f"the storage named the new file {query.name!r}: {error}") from error
+        raise ProtocolError(f"the storage named the new file {name!r}: {error}") from error
 
 
 # --- tracker: which server? ---------------------------------------------------------------------
@@ -249,7 +252,7 @@ def _layout_for(layouts: dict[Width, struct.Struct], body: bytes) -> tuple[bytes
     raise ProtocolError(f"the tracker's answer has {len(body)} bytes instead of {sizes}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placement:
     """Where a new file goes: the reply to QUERY_STORE_…_ONE, 40 or 70 bytes."""
 
@@ -268,7 +271,7 @@ class Placement:
         return cls(checked_group(group), checked_address(text(host), port), path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Location:
     """Which server to ask about a file: the reply to QUERY_FETCH_ONE and QUERY_UPDATE, 39 or 69 bytes."""
 
@@ -325,7 +328,7 @@ class UploadHead(NamedTuple):
         return cls(path, size, text(extension))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DownloadRequest:
     """DOWNLOAD_FILE: `count` bytes from `offset`; 0 means up to the end of the file."""
 

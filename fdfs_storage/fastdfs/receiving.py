@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 
 from .connection import Connection, Deadline
@@ -10,26 +11,33 @@ from .file_id import FileId
 from .protocol import Command, DownloadRequest, FileQuery, request
 
 _PIECE_BYTES = 256 * 1024
+# Memory is taken for what arrives, and for no more than this of what is only announced.
+_MOST_AHEAD_BYTES = 1024 * 1024
 _HIGHEST_OFFSET = (1 << 63) - 1
 
 
-class Transfer:
+class Transfer(abc.ABC):
     """A download of `length` bytes from `offset` on, or up to the end (None).
 
-    An operation for any storage that has the file: run again, it goes on where it broke off. `write`
-    is handed a view of a buffer that is used again: what it keeps, it must copy.
+    An operation for any storage that has the file: run again, it goes on where it broke off.
     """
 
-    def __init__(
-        self, file_id: FileId, offset: int, length: int | None, write: Callable[[memoryview], object]
-    ) -> None:
+    def __init__(self, file_id: FileId, offset: int, length: int | None) -> None:
         if not 0 <= offset <= _HIGHEST_OFFSET or (length is not None and not 0 <= length <= _HIGHEST_OFFSET):
             raise InvalidArgumentError(f"cannot read {length} bytes from {offset}: not a place in a file")
         self.done = 0
         self._file_id = file_id
+        self._size = file_id.size
         self._offset = offset
         self._length = length
-        self._write = write
+
+    @abc.abstractmethod
+    def take(self, content: bytes) -> None:
+        """Take content that is there already."""
+
+    @abc.abstractmethod
+    def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
+        """Take `left` bytes off the connection, and count in `done` what is safe."""
 
     @property
     def position(self) -> int:
@@ -47,21 +55,22 @@ class Transfer:
         count = 0 if self._length is None else self._length - self.done
         if self._length is not None and not count:
             return self.done
-        packet = DownloadRequest(self.position, count, FileQuery.of(self._file_id)).pack()
-        connection.send(request(Command.DOWNLOAD_FILE, packet), deadline)
-        header = connection.receive_header(deadline, count or self._file_id.size or 0)
+        asked = DownloadRequest(self.position, count, FileQuery.of(self._file_id))
+        connection.send(request(Command.DOWNLOAD_FILE, asked.pack()), deadline)
+        header = connection.receive_header(deadline, count or self._size or 0)
         if header.status:
             connection.close()
             raise refusal(header.status, str(self._file_id), str(connection.address))
         self._check(header.length, count, connection)
         self._receive(connection, header.length, deadline)
+        connection.settle()
         return self.done
 
     def _check(self, announced: int, count: int, connection: Connection) -> None:
         """Hold the announced length against what was asked for, and against the size in the id."""
         if count and announced > count:
             raise ProtocolError(f"{connection.address} sends {announced} bytes where {count} were asked for")
-        size = self._file_id.size
+        size = self._size
         if size is None:
             return
         due = max(0, size - self.position)
@@ -72,6 +81,61 @@ class Transfer:
                 f"which says that it has {size}: its copy is damaged"
             )
 
+
+class Gathered(Transfer):
+    """A download into memory; `content()` is what came."""
+
+    def __init__(self, file_id: FileId, offset: int, length: int | None) -> None:
+        super().__init__(file_id, offset, length)
+        self._pieces: list[bytes] = []
+
+    def content(self) -> bytes:
+        return b"".join(self._pieces)  # of one piece, that is the piece itself
+
+    def take(self, content: bytes) -> None:
+        self._pieces.append(content)
+        self.done += len(content)
+
+    def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
+        end = self.done + left
+        while self.done < end:
+            self.take(connection.receive_piece(min(end - self.done, _MOST_AHEAD_BYTES), deadline))
+
+
+class Filling(Transfer):
+    """A download into a buffer, which is as long as the download at most."""
+
+    def __init__(self, file_id: FileId, offset: int, view: memoryview) -> None:
+        super().__init__(file_id, offset, len(view))
+        self._view = view
+
+    def take(self, content: bytes) -> None:
+        end = self.done + len(content)
+        self._view[self.done : end] = content
+        self.done = end
+
+    def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
+        end = self.done + left
+        while self.done < end:
+            self.done += connection.receive_into(self._view[self.done : end], deadline)
+
+
+class Writing(Transfer):
+    """A download handed on piece by piece.
+
+    `write` is given a view of a buffer that is used again: what it keeps, it must copy.
+    """
+
+    def __init__(
+        self, file_id: FileId, offset: int, length: int | None, write: Callable[[memoryview], object]
+    ) -> None:
+        super().__init__(file_id, offset, length)
+        self._write = write
+
+    def take(self, content: bytes) -> None:
+        self._write_all(memoryview(content))
+        self.done += len(content)
+
     def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
         with memoryview(bytearray(min(left, _PIECE_BYTES))) as buffer:
             while left:
@@ -79,7 +143,6 @@ class Transfer:
                 self._write_all(buffer[:count])
                 self.done += count
                 left -= count
-        connection.settle()
 
     def _write_all(self, piece: memoryview) -> None:
         """Write a piece; an unbuffered file may take less of it at a time."""

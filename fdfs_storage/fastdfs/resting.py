@@ -28,6 +28,10 @@ class Resting:
         if self._until:
             self._until.pop(key, None)
 
+    def __bool__(self) -> bool:
+        """Whether anything may rest."""
+        return bool(self._until)
+
     def __contains__(self, key: Hashable) -> bool:
         until = self._until.get(key) if self._until else None
         return until is not None and time.monotonic() < until

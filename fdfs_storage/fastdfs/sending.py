@@ -6,7 +6,7 @@ import logging
 
 from .connection import Connection, Deadline, Reply
 from .errors import EINVAL, ENOENT, ConnectionLostError, InvalidArgumentError, NetworkError, refusal
-from .file_id import FileId
+from .file_id import FileId, valid_extension
 from .protocol import Command, UploadHead, request
 from .servers import Operation
 from .source import Checksum, Source
@@ -18,7 +18,8 @@ def require_extension(extension: str) -> None:
     """Raise InvalidArgumentError for an extension that an upload cannot have."""
     if extension.startswith("."):  # storages take it, and put two dots into the name
         raise InvalidArgumentError(f"give the extension without its dot: {extension[1:]!r}")
-    UploadHead(0, 0, extension).pack()
+    if not valid_extension(extension):
+        UploadHead(0, 0, extension).pack()  # says what is wrong with it
 
 
 def exchange(connection: Connection, packet: bytes, deadline: Deadline) -> Reply:
@@ -62,6 +63,8 @@ def sending(
         except NetworkError as error:
             error.retriable = source.rewindable
             raise
+        if checksum:
+            checksum.foresee(source.size)
         reply = _reply(connection, deadline, rewindable=source.rewindable)
         if reply.status:
             # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).

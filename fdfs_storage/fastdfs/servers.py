@@ -44,7 +44,7 @@ class Limits:
     idle_seconds: float = 50.0
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Candidate(Generic[T]):
     """A server to try, and what to do there; `path` is the store path that an upload goes to."""
 
@@ -69,22 +69,26 @@ class Servers:
         self._fixed = frozenset(fixed)
         self._map = address_map
         self._pools: dict[Address, Pool] = {}
+        """By the address that a tracker or the user names."""
+        self._by_place: dict[Address, Pool] = {}
+        """By the address that is dialled: several names may lead there."""
 
     def close(self) -> None:
         """Close every idle connection, and busy ones as they come back; a later use opens new ones."""
-        for pool in list(self._pools.values()):
+        for pool in list(self._by_place.values()):
             pool.close()
 
     @property
     def dialled(self) -> frozenset[Address]:
         """Every address that was ever dialled."""
-        return frozenset(self._pools)
+        return frozenset(self._by_place)
 
     def first_success(
         self,
         what: str,
         candidates: Iterable[Candidate[T]],
         *,
+        about: object = None,
         repeatable: bool,
         timeout: float | None = None,
         failed: Callable[[Candidate[T], FastDFSError], None] | None = None,
@@ -92,7 +96,7 @@ class Servers:
         """Try candidates in turn; go on only after what cannot have happened or may happen twice.
 
         `failed` hears of each failure that the loop goes on after. When none is left, raises what
-        `_verdict` says.
+        `_verdict` says of `what` it was `about`.
         """
         attempts: dict[str, FastDFSError] = {}
         dead: set[Address] = set()
@@ -114,14 +118,15 @@ class Servers:
                         dead.add(candidate.address)
         except NoServerError as error:
             raise NoServerError(error.args[0], {**attempts, **error.attempts}) from error
-        raise _verdict(what, attempts)
+        raise _verdict(f"{what} {about}" if about else what, attempts)
 
     def on(
         self, address: Address, operation: Operation[T], *, repeatable: bool, timeout: float | None = None
     ) -> T:
         """Run an operation on one server; once more if a connection that stood idle turns out dead."""
+        pool = self._pools.get(address) or self._pool(address)
         try:
-            result = self._on(address, operation, repeatable, timeout or self.limits.network_timeout)
+            result = _run(pool, operation, repeatable, timeout or self.limits.network_timeout)
         except (NetworkError, ProtocolError) as error:
             if not isinstance(error, PoolTimeoutError):  # that one is our own congestion
                 self.resting.note(address)
@@ -129,35 +134,34 @@ class Servers:
         self.resting.forget(address)
         return result
 
-    def _on(self, address: Address, operation: Operation[T], repeatable: bool, timeout: float) -> T:
-        pool = self._pool(address)
-        deadline = Deadline(timeout)
-        with pool.connection(deadline) as connection:
-            reused = connection.exchanges > 0
-            try:
-                return operation(connection, deadline)
-            except ConnectionLostError as error:
-                if not reused or not (error.retriable or repeatable):
-                    raise
-        deadline.renew()
-        with pool.connection(deadline, fresh=True) as connection:
-            return operation(connection, deadline)
-
     def _pool(self, named: Address) -> Pool:
-        address = named if named in self._fixed or not self._map else self._map(named)
-        pool = self._pools.get(address)
-        if pool is None:
-            limits = self.limits
-            pool = self._pools.setdefault(
+        """Return the pool of where a server really is, and remember it by the name that it has here."""
+        address = named if named in self._fixed else self._map(named)
+        limits = self.limits
+        pool = self._by_place.setdefault(
+            address,
+            Pool(
                 address,
-                Pool(
-                    address,
-                    size=limits.pool_size,
-                    connect_timeout=limits.connect_timeout,
-                    idle_seconds=limits.idle_seconds,
-                ),
-            )
-        return pool
+                size=limits.pool_size,
+                connect_timeout=limits.connect_timeout,
+                idle_seconds=limits.idle_seconds,
+            ),
+        )
+        return self._pools.setdefault(named, pool)
+
+
+def _run(pool: Pool, operation: Operation[T], repeatable: bool, timeout: float) -> T:
+    deadline = Deadline(timeout)
+    with pool.connection(deadline) as connection:
+        reused = connection.exchanges > 0
+        try:
+            return operation(connection, deadline)
+        except ConnectionLostError as error:
+            if not reused or not (error.retriable or repeatable):
+                raise
+    deadline.renew()
+    with pool.connection(deadline, fresh=True) as connection:
+        return operation(connection, deadline)
 
 
 def _verdict(what: str, attempts: dict[str, FastDFSError]) -> FastDFSError:

@@ -6,19 +6,20 @@ a stream that cannot tell is spooled to disk and counted.
 
 from __future__ import annotations
 
+import abc
 import io
 import os
 import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Union, cast
+from types import TracebackType
+from typing import IO, Any, BinaryIO, Union, cast
 
 from .connection import Connection, Deadline
 from .errors import InvalidArgumentError
+from .file_id import content_mark
 
 Content = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryIO]
 """What `Client.upload` takes. A str is refused: it could be meant as a path or as content."""
@@ -33,8 +34,12 @@ _SLICE_BYTES = 1024 * 1024
 class Checksum:
     """The CRC32 of what was sent, reckoned as it is sent."""
 
+    __slots__ = ("crc32", "mark")
+
     def __init__(self) -> None:
         self.crc32 = 0
+        self.mark = ""
+        """What the new id must show, once `foresee` told it; the empty text is in no id."""
 
     def update(self, piece: bytes | bytearray | memoryview) -> None:
         self.crc32 = zlib.crc32(piece, self.crc32)
@@ -42,28 +47,42 @@ class Checksum:
     def restart(self) -> None:
         self.crc32 = 0
 
+    def foresee(self, size: int) -> None:
+        """Reckon what the id of these many bytes shows: while the storage is at work, that is for nothing."""
+        self.mark = content_mark(size, self.crc32)
 
-class Source(Protocol):
-    """Content of known size that can be sent at least once."""
+
+class Source(abc.ABC):
+    """Content of known size that can be sent at least once; a `with` block closes what was opened for it."""
 
     size: int
-    rewindable: bool
+    rewindable = True
     """Whether `send` can be called again after a failure."""
+    opened: tuple[io.IOBase | IO[bytes], ...] = ()
+    """What is to be closed with it."""
 
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for file in self.opened:
+            file.close()
+
+    @abc.abstractmethod
     def send(
         self, head: bytes, connection: Connection, deadline: Deadline, checksum: Checksum | None = None
     ) -> None:
         """Send the request's head and all of the content, and reckon its checksum where one is given."""
 
 
-class _Bytes:
-    rewindable = True
-
+class _Bytes(Source):
     def __init__(self, content: bytes | bytearray | memoryview) -> None:
         view = memoryview(content)
         if not view.c_contiguous:
             raise InvalidArgumentError("cannot upload a memoryview with gaps: give bytes(view)")
-        self._view = view.cast("B")
+        self._view = view if type(content) is bytes else view.cast("B")
         self.size = len(self._view)
 
     def send(
@@ -77,10 +96,8 @@ class _Bytes:
             checksum.update(self._view)
 
 
-class _Descriptor:
+class _Descriptor(Source):
     """A regular file, from its present position to its end; larger ones go by sendfile."""
-
-    rewindable = True
 
     def __init__(self, file: io.FileIO | io.BufferedReader | io.BufferedRandom) -> None:
         self._file = file
@@ -114,7 +131,7 @@ class _Descriptor:
             done += count
 
 
-class _Stream:
+class _Stream(Source):
     """Any object with read(); of a size that it told or that the caller knows."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
@@ -162,25 +179,21 @@ def _require_all(sent: int, promised: int) -> None:
         )
 
 
-@contextmanager
-def opened(content: Content, size: int | None = None) -> Iterator[Source]:
-    """Give the content as a Source, from its present position; close only what was opened here.
+def opened(content: Content, size: int | None = None) -> Source:
+    """Give the content as a Source, from its present position; for a `with` block.
 
     `size` is needed only for a stream that cannot tell and that should not be spooled. Raises
     InvalidArgumentError for what is no binary content, OSError for a path that cannot be read.
     """
     if isinstance(content, (bytes, bytearray, memoryview)):
-        yield _of_size(_Bytes(content), size)
-    elif isinstance(content, os.PathLike):
-        with Path(content).open("rb") as file, _of_stream(file, size) as source:
-            yield source
-    elif _reads_bytes(content):
-        with _of_stream(content, size) as source:
-            yield source
-    else:
-        raise InvalidArgumentError(
-            f"cannot upload a {type(content).__name__}: give bytes, a pathlib.Path or a binary file"
-        )
+        return _of_size(_Bytes(content), size)
+    if isinstance(content, os.PathLike):
+        return _of_path(Path(content), size)
+    if _reads_bytes(content):
+        return _of_stream(content, size)
+    raise InvalidArgumentError(
+        f"cannot upload a {type(content).__name__}: give bytes, a pathlib.Path or a binary file"
+    )
 
 
 def _of_size(source: Source, size: int | None) -> Source:
@@ -189,20 +202,39 @@ def _of_size(source: Source, size: int | None) -> Source:
     return source
 
 
-@contextmanager
-def _of_stream(stream: BinaryIO, size: int | None) -> Iterator[Source]:
+def _of_path(path: Path, size: int | None) -> Source:
+    file = path.open("rb")
+    try:
+        source = _of_stream(file, size)
+    except BaseException:
+        file.close()
+        raise
+    source.opened += (file,)
+    return source
+
+
+def _of_stream(stream: BinaryIO, size: int | None) -> Source:
     plain = _plain_file(stream)
     if plain is not None:
-        yield _of_size(_Descriptor(plain), size)
-    elif size is not None:
-        yield _Stream(stream, size)
-    elif _seekable(stream) and (measured := _measure(stream)):
-        yield _Stream(stream, measured)
-    else:
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(stream, spool, _PIECE_BYTES)
-            spool.seek(0)
-            yield _Descriptor(spool)
+        return _of_size(_Descriptor(plain), size)
+    if size is not None:
+        return _Stream(stream, size)
+    if _seekable(stream) and (measured := _measure(stream)):
+        return _Stream(stream, measured)
+    return _spooled(stream)
+
+
+def _spooled(stream: BinaryIO) -> Source:
+    spool = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the Source
+    try:
+        shutil.copyfileobj(stream, spool, _PIECE_BYTES)
+        spool.seek(0)
+        source = _Descriptor(spool)
+    except BaseException:
+        spool.close()
+        raise
+    source.opened = (spool,)
+    return source
 
 
 def _plain_file(stream: Any) -> io.FileIO | io.BufferedReader | io.BufferedRandom | None:

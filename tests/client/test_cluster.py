@@ -307,4 +307,4 @@ def test_many_made_up_groups_take_no_more_memory_than_there_can_be_groups(client
                 FileId.parse(f"made{number}/M00/00/00/{stem('1.2.3.4', 1, 2, 3, random_bits=4)}123.txt")
             )
 
-    assert len(client._cluster._directory._listed) <= 512
+    assert len(client._cluster._directory._groups) <= 512

@@ -25,7 +25,7 @@ from fdfs_storage.fastdfs.errors import (
 from fdfs_storage.fastdfs.file_id import stem
 from fdfs_storage.fastdfs.pool import Pool, _Place, _Shelf
 from fdfs_storage.fastdfs.protocol import Address, Command, checked_address
-from fdfs_storage.fastdfs.receiving import Transfer
+from fdfs_storage.fastdfs.receiving import Gathered
 from fdfs_storage.fastdfs.resting import _MOST, Resting
 from fdfs_storage.fastdfs.servers import Limits
 
@@ -160,11 +160,10 @@ def test_one_thread_refreshes_a_list_for_all(client):
     client.info(file_id)
     directory: Directory = client._cluster._directory
     directory._refreshing.add("group1")
-    listed = directory._listed["group1"]
-    directory._listed["group1"] = type(listed)(time.monotonic() - 1000, listed.storages)
+    directory._groups["group1"].at = time.monotonic() - 1000
 
-    assert directory.source(file_id).ip == "127.0.0.1"
-    assert directory._listed["group1"].at < time.monotonic() - 900
+    assert directory.source(file_id).address.host == "127.0.0.1"
+    assert directory._groups["group1"].at < time.monotonic() - 900
 
 
 def test_an_active_test_that_is_refused_is_an_error(client, embedded):
@@ -214,8 +213,8 @@ def test_a_target_that_takes_nothing_is_not_tried_for_ever(client):
 
 
 def test_a_clamped_transfer_knows_whether_it_became_shorter():
-    transfer = Transfer(
-        FileId.parse(f"group1/M00/00/00/{stem('1.2.3.4', 1, 9, 3, random_bits=4)}123.txt"), 0, 9, len
+    transfer = Gathered(
+        FileId.parse(f"group1/M00/00/00/{stem('1.2.3.4', 1, 9, 3, random_bits=4)}123.txt"), 0, 9
     )
 
     assert transfer.clamp(5)
