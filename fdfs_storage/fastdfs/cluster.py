@@ -6,6 +6,7 @@ list of its group (ids come from rows, URLs and pasted text).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -45,10 +46,11 @@ class Cluster:
 
         Goes on only after failures that are marked retriable.
         """
-        candidates = (
-            Candidate(placement.address, upload(placement), placement.store_path)
-            for placement in self._placements.candidates(group)
-        )
+
+        def candidate(placement: Placement) -> Candidate[T]:
+            return Candidate(placement.address, upload(placement), placement.store_path)
+
+        candidates = map(candidate, self._placements.candidates(group))
         return self.servers.first_success(
             "no storage takes the upload",
             candidates,
@@ -69,9 +71,8 @@ class Cluster:
         FileMissingError for that, NoServerError when it cannot be told.
         """
         unreachable: set[Address] = set()
-        candidates = (
-            Candidate(address, operation) for address in self._holders(file_id, unreachable, update=update)
-        )
+        holders = self._holders(file_id, unreachable, update=update)
+        candidates = (Candidate(address, operation) for address in holders)
 
         def failed(candidate: Candidate[T], error: FastDFSError) -> None:
             if not isinstance(error, ServerError):
@@ -87,22 +88,34 @@ class Cluster:
         return self.trackers.ask(Holders.unpack, Command.QUERY_FETCH_ALL, query).addresses
 
     def _holders(self, file_id: FileId, unreachable: set[Address], *, update: bool) -> Iterator[Address]:
-        source = self._directory.source(file_id)
-        usable = source is not None and (source.writable if update else source.readable)
-        first = source.address if source is not None and usable else None
-        if first and first not in self.servers.resting:
-            yield first
-            if first not in unreachable:
-                first = None  # it answered, so only a tracker can overrule it
-        if first and not update:
-            yield from self._replicas(file_id.group, first)
+        known = self._directory.source(file_id)
+        source = known.address if known and (known.writable if update else known.readable) else None
+        if source is None or source in self.servers.resting:
+            return self._others(file_id, source, None, unreachable, update=update)
+        # The generator behind it is hardly ever started.
+        others = self._others(file_id, source, source, unreachable, update=update)
+        return itertools.chain((source,), others)
+
+    def _others(
+        self,
+        file_id: FileId,
+        source: Address | None,
+        asked: Address | None,
+        unreachable: set[Address],
+        *,
+        update: bool,
+    ) -> Iterator[Address]:
+        if asked and asked not in unreachable:
+            source = None  # it answered, so only a tracker can overrule it
+        if source and not update:
+            yield from self._replicas(file_id.group, source)
         try:
             yield self._located(file_id, update=update)
         except NoServerError:
-            if not first:
+            if not source:
                 raise
-        if first:
-            yield first  # it rested, and is the last hope
+        if source:
+            yield source  # it rested, and is the last hope
 
     def _replicas(self, group: str, source: Address) -> Iterator[Address]:
         """Yield the group's other readable storages that are not known to be down."""

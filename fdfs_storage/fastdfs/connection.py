@@ -186,18 +186,21 @@ class Connection:
         """
         self.settled = False
         room = _EARLY_BYTES if body_bytes <= _EARLY_BYTES - HEADER_BYTES else HEADER_BYTES
-        raw = self._early
+        raw = self._early or self._first(room, deadline)
         while len(raw) < HEADER_BYTES:
-            try:
-                raw += self._receive(room - len(raw), deadline)
-            except ConnectionLostError as error:
-                error.unanswered = not raw
-                raise
+            raw += self._receive(room - len(raw), deadline)
         header = Header.unpack(raw[:HEADER_BYTES])
         if header.command != Command.RESPONSE or header.length < 0:
             raise ProtocolError(f"{self.address} sent {raw[:HEADER_BYTES]!r} where a reply begins")
         self._early = raw[HEADER_BYTES:]
         return header
+
+    def _first(self, most: int, deadline: Deadline) -> bytes:
+        try:
+            return self._receive(most, deadline)
+        except ConnectionLostError as error:
+            error.unanswered = True
+            raise
 
     def receive_piece(self, most: int, deadline: Deadline) -> bytes:
         """Read at least one byte of a file, and at most `most`: all of them, where the system can wait."""
@@ -251,7 +254,10 @@ class Connection:
         header = self.receive_header(deadline)
         if header.length > MAX_REPLY_BYTES:
             raise ProtocolError(f"{self.address} announced a reply of {header.length} bytes")
-        body = self.receive_body(header.length, deadline)
+        if header.length == len(self._early):  # it came along, as nearly always
+            body, self._early = self._early, b""
+        else:
+            body = self.receive_body(header.length, deadline)
         self.settle(expected)
         return Reply(header.status, body)
 

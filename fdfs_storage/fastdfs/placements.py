@@ -41,13 +41,17 @@ class Placements:
         self._batches: dict[str | None, _Batch] = {}
 
     def candidates(self, group: str | None) -> Iterator[Placement]:
-        """Yield places for a new file, the best first: remembered ones, then what the tracker says now.
+        """Give places for a new file, the best first: remembered ones, then what the tracker says now.
 
         Where no group is pinned, the other groups follow. Places that failed a moment ago come last.
         """
         batch = self._batches.get(group)
         if batch and time.monotonic() - batch.at < self._ttl:
-            yield from self._awake(batch.rotated())
+            # The generator behind them is hardly ever started.
+            return itertools.chain(self._awake(batch.rotated()), self._asked(group))
+        return self._asked(group)
+
+    def _asked(self, group: str | None) -> Iterator[Placement]:
         fresh = self._ask(group).rotated()
         yield from self._awake(fresh)
         if group is None:

@@ -98,21 +98,21 @@ class Loan:
 
     __slots__ = ("_connection", "_deadline", "_fresh", "_place", "_pool", "_shelf")
 
-    def __init__(self, pool: Pool, shelf: _Shelf, deadline: Deadline, *, fresh: bool) -> None:
+    def __init__(self, pool: Pool, shelf: _Shelf, deadline: Deadline, fresh: bool) -> None:
         self._pool = pool
+        self._shelf = shelf
         self._deadline = deadline
         self._fresh = fresh
-        self._shelf = shelf
         self._place = _Place()
         self._connection: Connection | None = None
 
     def __enter__(self) -> Connection:
         try:
-            self._connection = self._pool._take(self._shelf, self._place, self._deadline, fresh=self._fresh)
+            self._connection = connection = self._take()
         except BaseException:
             self._shelf.release(self._place, None)
             raise
-        return self._connection
+        return connection
 
     def __del__(self) -> None:
         # For a signal that struck inside __exit__. No lock here: its holder may be what is being collected.
@@ -124,11 +124,27 @@ class Loan:
         connection = self._connection
         if connection is None:
             self._shelf.release(self._place, None)
-        elif connection.settled and not isinstance(error, ProtocolError) and self._pool._owns(self._shelf):
+        elif connection.settled and not isinstance(error, ProtocolError) and self._pool.owns(self._shelf):
             self._shelf.release(self._place, connection)
         else:
             self._shelf.release(self._place, None)
             connection.close()
+
+    def _take(self) -> Connection:
+        pool, shelf = self._pool, self._shelf
+        if not shelf.reserve(self._place, self._deadline):
+            raise PoolTimeoutError(
+                f"all {pool.size} connections to {pool.address} stayed busy; "
+                "raise pool_size, or look for what holds them"
+            )
+        if self._fresh:  # the one before was dead, so its neighbours are, too
+            shelf.let_go()
+        oldest = time.monotonic() - pool.idle_seconds
+        while connection := shelf.take_idle(oldest):
+            if not connection.stale:
+                return connection
+            connection.close()
+        return Connection.open(pool.address, min(pool.connect_timeout, self._deadline.left()))
 
 
 class Pool:
@@ -140,14 +156,14 @@ class Pool:
 
     def __init__(self, address: Address, *, size: int, connect_timeout: float, idle_seconds: float) -> None:
         self.address = address
-        self._size = size
-        self._connect_timeout = connect_timeout
-        self._idle_seconds = idle_seconds
+        self.size = size
+        self.connect_timeout = connect_timeout
+        self.idle_seconds = idle_seconds
         self._shelves: dict[int, _Shelf] = {}
 
     def __repr__(self) -> str:
         shelf = self._shelf()
-        return f"<Pool {self.address} {len(shelf.busy)} busy, {len(shelf.idle)} idle of {self._size}>"
+        return f"<Pool {self.address} {len(shelf.busy)} busy, {len(shelf.idle)} idle of {self.size}>"
 
     def connection(self, deadline: Deadline, *, fresh: bool = False) -> Loan:
         """Lend a connection for the exchanges of one `with` block; `fresh`: not one that stood idle.
@@ -155,7 +171,7 @@ class Pool:
         It comes back only if every exchange ended well; else it is closed. Entering raises
         ConnectError, or PoolTimeoutError when all stayed busy.
         """
-        return Loan(self, self._shelf(), deadline, fresh=fresh)
+        return Loan(self, self._shelf(), deadline, fresh)
 
     def close(self) -> None:
         """Close what is idle now, and what is busy when it comes back; a later use starts anew."""
@@ -163,7 +179,8 @@ class Pool:
         if shelf is not None:
             shelf.let_go()
 
-    def _owns(self, shelf: _Shelf) -> bool:
+    def owns(self, shelf: _Shelf) -> bool:
+        """Say whether a shelf is still this process's: not after a fork, nor after `close`."""
         return self._shelves.get(os.getpid()) is shelf
 
     def _shelf(self) -> _Shelf:
@@ -177,23 +194,8 @@ class Pool:
         shelf = self._shelves.get(pid)
         if shelf is None:
             inherited = [theirs for owner, theirs in list(self._shelves.items()) if owner != pid]
-            shelf = self._shelves.setdefault(pid, _Shelf(self._size))
+            shelf = self._shelves.setdefault(pid, _Shelf(self.size))
             self._shelves = {pid: shelf}
             for theirs in inherited:
                 theirs.let_go()
         return shelf
-
-    def _take(self, shelf: _Shelf, place: _Place, deadline: Deadline, *, fresh: bool) -> Connection:
-        if not shelf.reserve(place, deadline):
-            raise PoolTimeoutError(
-                f"all {self._size} connections to {self.address} stayed busy; "
-                "raise pool_size, or look for what holds them"
-            )
-        if fresh:  # the one before was dead, so its neighbours are, too
-            shelf.let_go()
-        oldest = time.monotonic() - self._idle_seconds
-        while connection := shelf.take_idle(oldest):
-            if not connection.stale:
-                return connection
-            connection.close()
-        return Connection.open(self.address, min(self._connect_timeout, deadline.left()))

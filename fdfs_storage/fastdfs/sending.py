@@ -65,7 +65,11 @@ def sending(
             raise
         if checksum:
             checksum.foresee(source.size)
-        reply = _reply(connection, deadline, rewindable=source.rewindable)
+        try:
+            reply = connection.receive_reply(deadline)
+        except ConnectionLostError as error:
+            error.retriable = source.rewindable and _was_closing(connection, error)
+            raise
         if reply.status:
             # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).
             connection.close()
@@ -77,18 +81,15 @@ def sending(
     return operation
 
 
-def _reply(connection: Connection, deadline: Deadline, *, rewindable: bool) -> Reply:
-    try:
-        return connection.receive_reply(deadline)
-    except ConnectionLostError as error:
-        # An idle connection that the storage was just closing: most likely it read nothing of this.
-        if error.unanswered and connection.exchanges and rewindable:
-            logger.warning(
-                "%s closed an idle connection under an upload; it is sent again, and may have left an orphan",
-                connection.address,
-            )
-            error.retriable = True
-        raise
+def _was_closing(connection: Connection, error: ConnectionLostError) -> bool:
+    """Say whether an idle connection was just being closed: most likely the storage read nothing then."""
+    if not (error.unanswered and connection.exchanges):
+        return False
+    logger.warning(
+        "%s closed an idle connection under an upload; it is sent again, and may have left an orphan",
+        connection.address,
+    )
+    return True
 
 
 def missing_if_invalid(status: int, file_id: FileId, connection: Connection) -> Exception:

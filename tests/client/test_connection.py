@@ -37,6 +37,7 @@ def test_a_reply_in_one_piece_settles_the_connection():
 
 def test_a_reply_byte_by_byte_is_the_same_reply():
     def dripping(sock):
+        sock.recv(10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for index in range(len(REPLY)):
             sock.sendall(REPLY[index : index + 1])
