@@ -32,6 +32,7 @@ from .protocol import (
     InfoFlag,
     Placement,
     UploadHead,
+    pack_file_id,
     pack_group,
     request,
     unpack_file_id,
@@ -186,7 +187,7 @@ class Client:
 
     def delete(self, file_id: FileId) -> None:
         """Delete a file and its metadata; raise FileMissingError where it is not there."""
-        packet = request(Command.DELETE_FILE, FileQuery.of(file_id).pack())
+        packet = request(Command.DELETE_FILE, pack_file_id(file_id))
         unanswered: set[Address] = set()
 
         def operation(connection: Connection, deadline: Deadline) -> None:
@@ -304,7 +305,7 @@ class Client:
         Raises FileMissingError where the file is not there.
         """
         flags = InfoFlag.SILENT | (InfoFlag.NONE if crc else InfoFlag.SKIP_CRC)
-        packet = request(Command.QUERY_FILE_INFO, FileQuery.of(file_id).pack(), status=flags)
+        packet = request(Command.QUERY_FILE_INFO, pack_file_id(file_id), status=flags)
 
         def operation(connection: Connection, deadline: Deadline) -> FileInfo:
             reply = exchange(connection, packet, deadline)
@@ -359,7 +360,7 @@ class Client:
 
     def get_metadata(self, file_id: FileId) -> dict[str, str]:
         """Return a file's metadata, {} where it has none; raise FileMissingError without the file."""
-        packet = request(Command.GET_METADATA, FileQuery.of(file_id).pack())
+        packet = request(Command.GET_METADATA, pack_file_id(file_id))
         try:
             return unpack_metadata(self._cluster.route(file_id, asking(packet, file_id), update=True))
         except FileMissingError:

@@ -16,7 +16,7 @@ from .errors import ENOENT, FastDFSError, NoServerError, ServerError, refusal
 from .file_id import FileId
 from .holders import Holders
 from .placements import Placements
-from .protocol import Address, Command, FileQuery, Location, Placement
+from .protocol import Address, Command, Location, Placement, pack_file_id
 from .servers import Candidate, Limits, Operation, Servers
 from .trackers import Trackers
 
@@ -84,7 +84,7 @@ class Cluster:
 
     def holders(self, file_id: FileId) -> tuple[Address, ...]:
         """Ask a tracker for every server that holds the file; it does not look whether the file exists."""
-        query = FileQuery.of(file_id).pack()
+        query = pack_file_id(file_id)
         return self.trackers.ask(Holders.unpack, Command.QUERY_FETCH_ALL, query).addresses
 
     def _holders(self, file_id: FileId, unreachable: set[Address], *, update: bool) -> Iterator[Address]:
@@ -126,7 +126,7 @@ class Cluster:
     def _located(self, file_id: FileId, *, update: bool) -> Address:
         command = Command.QUERY_UPDATE if update else Command.QUERY_FETCH_ONE
         try:
-            return self.trackers.ask(Location.unpack, command, FileQuery.of(file_id).pack()).address
+            return self.trackers.ask(Location.unpack, command, pack_file_id(file_id)).address
         except ServerError as error:
             if error.status != ENOENT:
                 raise

@@ -179,8 +179,8 @@ class FileQuery(NamedTuple):
 
 
 def pack_file_id(file_id: FileId) -> bytes:
-    """The reply to an upload."""
-    return FileQuery.of(file_id).pack()
+    """The reply to an upload, and the body of every request about one file: a FileQuery of the id."""
+    return pack_group(file_id.group) + file_id.name.encode("ascii")
 
 
 def unpack_file_id(body: bytes) -> FileId:
@@ -328,16 +328,20 @@ class UploadHead(NamedTuple):
         return cls(path, size, text(extension))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DownloadRequest:
     """DOWNLOAD_FILE: `count` bytes from `offset`; 0 means up to the end of the file."""
 
     offset: int
     count: int
-    file: FileQuery
+    file: FileQuery | FileId
 
     def pack(self) -> bytes:
-        return _DOWNLOAD.pack(self.offset, self.count) + self.file.pack()
+        return (
+            _DOWNLOAD.pack(self.offset, self.count)
+            + pack_group(self.file.group)
+            + self.file.name.encode("ascii")
+        )
 
     @classmethod
     def unpack(cls, body: bytes) -> DownloadRequest:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .connection import Connection, Deadline
 from .errors import IntegrityError, InvalidArgumentError, ProtocolError, refusal
 from .file_id import FileId
-from .protocol import Command, DownloadRequest, FileQuery, request
+from .protocol import Command, DownloadRequest, request
 
 _PIECE_BYTES = 256 * 1024
 # Memory is taken for what arrives, and for no more than this of what is only announced.
@@ -55,7 +55,7 @@ class Transfer(abc.ABC):
         count = 0 if self._length is None else self._length - self.done
         if self._length is not None and not count:
             return self.done
-        asked = DownloadRequest(self.position, count, FileQuery.of(self._file_id))
+        asked = DownloadRequest(self.position, count, self._file_id)
         connection.send(request(Command.DOWNLOAD_FILE, asked.pack()), deadline)
         header = connection.receive_header(deadline, count or self._size or 0)
         if header.status:
