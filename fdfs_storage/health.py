@@ -13,18 +13,26 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 
 from .conf import Options
 from .fastdfs import Address, Client, FileId
 from .fastdfs.cluster import TRACKER_PORT
 from .fastdfs.errors import ConnectionLostError, FastDFSError
-from .fastdfs.links import public_url
 from .fastdfs.statistics import Status, StorageStat
 
 _PROBE_BYTES = 4096
 _OUTER = "10.0.0.5"
+
+
+class _Answer(NamedTuple):
+    """What a web server gave."""
+
+    body: bytes
+    content_type: str
 
 
 class Verdict(enum.IntEnum):
@@ -187,23 +195,29 @@ def _download(client: Client, file_id: FileId, content: bytes) -> Finding:
 
 
 def _fetch(options: Options, file_id: FileId, content: bytes) -> Finding:
-    if not options.base_url:
+    """Fetch the probe as a browser would: through the base URL of its group, with a token if one is set."""
+    if not options.links:
         return Finding(Subject.URL, "", False, _("no base URL"), 'FDFS_BASE_URL = "http://10.0.0.1:8888"')
-    url = public_url(options.base_url, str(file_id))
     try:
-        same = _get(url, len(content), options.network_timeout) == content
+        url = options.links.url(str(file_id), time.time())
+    except ImproperlyConfigured as error:
+        remedy = _("The function in token_secret must return http.anti_steal.secret_key of http.conf.")
+        return Finding(Subject.URL, "", False, str(error), remedy)
+    try:
+        answer = _get(url, len(content), options.network_timeout)
     except (OSError, ValueError, http.client.HTTPException) as error:
         detail = str(error) or type(error).__name__
-        return Finding(Subject.URL, url, False, detail, _url_remedy(error))
-    if not same:
-        remedy = _(
-            "Another server answers there: FDFS_BASE_URL must lead to nginx with fastdfs-nginx-module."
-        )
-        return Finding(Subject.URL, url, False, _("the content differs"), remedy)
-    return Finding(Subject.URL, url, True, _("the same bytes are served"))
+        return Finding(Subject.URL, url, False, detail, _url_remedy(error, options))
+    if answer.body == content:
+        return Finding(Subject.URL, url, True, _("the same bytes are served"))
+    if answer.content_type.startswith("image/"):
+        # http.anti_steal.token_check_fail: a refused token is answered 200, with a picture.
+        return Finding(Subject.URL, url, False, _("a picture is served in its place"), _token_remedy(options))
+    remedy = _("Another server answers there: FDFS_BASE_URL must lead to nginx with fastdfs-nginx-module.")
+    return Finding(Subject.URL, url, False, _("the content differs"), remedy)
 
 
-def _get(url: str, size: int, timeout: float) -> bytes:
+def _get(url: str, size: int, timeout: float) -> _Answer:
     """Fetch a little more than expected; no proxy, since the URL is the cluster's own."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     url = f"http:{url}" if url.startswith("//") else url
@@ -215,19 +229,35 @@ def _get(url: str, size: int, timeout: float) -> bytes:
                 body += piece
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"no end of it within {timeout:g} s")
+            return _Answer(body, response.headers.get_content_type())
     except urllib.error.HTTPError as error:
         error.close()
         raise
-    return body
 
 
-def _url_remedy(error: Exception) -> str:
+def _url_remedy(error: Exception, options: Options) -> str:
+    if isinstance(error, urllib.error.HTTPError) and error.code == http.HTTPStatus.BAD_REQUEST:
+        return _token_remedy(options)
     if isinstance(error, urllib.error.HTTPError):
         return _(
             "A web server answers there but does not serve the files: FDFS_BASE_URL must lead to nginx with "
             "fastdfs-nginx-module (url_have_group_name = true), usually on port 8888."
         )
     return _("FDFS_BASE_URL must lead to the nginx of the storages, usually on port 8888; is it running?")
+
+
+def _token_remedy(options: Options) -> str:
+    if options.token_secret is None:
+        return _(
+            "nginx refuses the URL. If http.conf has http.anti_steal.check_token = true, set "
+            "FDFS_TOKEN_SECRET to its http.anti_steal.secret_key; if mod_fastdfs.conf has "
+            "url_have_group_name = false, set FDFS_URL_WITH_GROUP = False."
+        )
+    return _(
+        "nginx refuses the token: FDFS_TOKEN_SECRET must be http.anti_steal.secret_key of http.conf, "
+        "FDFS_TOKEN_TTL at most its token_ttl, both clocks right, and FDFS_URL_WITH_GROUP what "
+        "url_have_group_name in mod_fastdfs.conf is."
+    )
 
 
 def _delete(client: Client, file_id: FileId) -> Finding:

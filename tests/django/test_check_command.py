@@ -6,10 +6,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from fdfs_storage import health
-from fdfs_storage.devserver import EmbeddedCluster
+from fdfs_storage.devserver import EmbeddedCluster, HttpOptions
 from fdfs_storage.fastdfs import protocol
 from fdfs_storage.fastdfs.protocol import Command
 from tests.client.peer import peer
+
+from .web import serving
+
+SECRET = "0123456789abcdef"
 
 
 def check(*arguments):
@@ -122,6 +126,94 @@ def test_a_base_url_of_another_web_server_is_unusable(broken, settings):
     assert code == 2
     assert "404" in output
     assert "nginx" in remedies(output)[0]
+
+
+@pytest.mark.parametrize("with_group", [True, False])
+def test_a_server_that_wants_tokens_is_asked_with_one(broken, settings, with_group):
+    settings.FDFS_TOKEN_SECRET, settings.FDFS_URL_WITH_GROUP = SECRET, with_group
+    with serving(broken, HttpOptions(token_secret=SECRET, with_group=with_group)) as base_url:
+        settings.FDFS_BASE_URL = base_url
+        code, output = check()
+
+    assert code == 0, output
+    assert "&ts=" in output
+
+
+@pytest.mark.parametrize(
+    ("secret", "picture", "detail", "remedy"),
+    [
+        (None, False, "400", "set FDFS_TOKEN_SECRET to its http.anti_steal.secret_key"),
+        (None, True, "400", "set FDFS_TOKEN_SECRET to its http.anti_steal.secret_key"),
+        (SECRET[::-1], False, "400", "FDFS_TOKEN_SECRET must be http.anti_steal.secret_key"),
+        (SECRET[::-1], True, "a picture is served", "FDFS_TOKEN_SECRET must be http.anti_steal.secret_key"),
+    ],
+)
+def test_a_refused_token_says_what_to_do(broken, settings, tmp_path, secret, picture, detail, remedy):
+    settings.FDFS_TOKEN_SECRET = secret
+    (tmp_path / "no.png").write_bytes(b"a picture")
+    options = HttpOptions(token_secret=SECRET, token_fail=tmp_path / "no.png" if picture else None)
+
+    with serving(broken, options) as settings.FDFS_BASE_URL:
+        code, output = check()
+
+    assert code == 2
+    assert detail in output
+    assert remedy in remedies(output)[0]
+
+
+@pytest.mark.parametrize(
+    ("type_", "detail", "remedy"),
+    [
+        ("text/html", "the content differs", "Another server answers there"),
+        ("image/png", "a picture is served", "FDFS_TOKEN_SECRET"),
+    ],
+)
+def test_other_content_is_not_taken_for_the_probe(broken, settings, type_, detail, remedy):
+    def answer(sock):
+        sock.recv(65536)
+        sock.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {type_}\r\nConnection: close\r\n\r\nhi".encode())
+
+    with peer(answer) as address:
+        settings.FDFS_BASE_URL = str(address)
+        code, output = check()
+
+    assert code == 2
+    assert detail in output
+    assert remedy in remedies(output)[0]
+
+
+def test_an_upload_into_a_group_that_is_not_there_names_the_group(broken, settings):
+    settings.FDFS_GROUP = "nogroup"
+
+    code, output = check()
+
+    assert code == 2
+    assert "the group nogroup exists" in remedies(output)[0]
+
+
+def test_an_upload_whose_outcome_is_unknown_says_so(broken):
+    broken.storage_server.drop_next_reply(command=Command.UPLOAD_FILE)
+
+    code, output = check()
+
+    assert code == 2
+    assert "may have kept a probe of" in remedies(output)[0]
+
+
+def test_a_secret_that_cannot_be_had_is_a_finding_and_removes_the_probe(broken, settings):
+    settings.FDFS_TOKEN_SECRET = lambda: ""
+
+    code, output = check()
+
+    assert code == 2
+    assert "function in token_secret" in remedies(output)[0]
+    assert list(broken.volume.files()) == []
+
+
+def test_a_group_with_a_base_of_its_own_is_asked_there(broken, settings, closed_port):
+    settings.FDFS_BASE_URL, settings.FDFS_BASE_URLS = closed_port, {"group1": broken.base_url}
+
+    assert check()[0] == 0
 
 
 @pytest.mark.parametrize("where", ["storage", "tracker"])

@@ -4,13 +4,12 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, default_storage, storages
-from django.core.management import call_command
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fdfs_storage import conf
-from fdfs_storage.checks import check_settings, check_storages
+from fdfs_storage.checks.options import check_storages
 from fdfs_storage.storage import FastDFSStorage
 
 
@@ -66,6 +65,28 @@ def test_a_base_url_may_be_a_url_or_an_address(given, url):
         ("storage_address_map", ["172.17.0.2"]),
         ("storage_address_map", {"172.17.0.0/99": "10.0.0.5"}),
         ("storage_address_map", {"172.17.0.2": 5}),
+        ("base_urls", "http://img.example.com"),
+        ("base_urls", {"group_1": "http://img.example.com"}),
+        ("base_urls", {"group1": ""}),
+        ("base_urls", {"group1": 5}),
+        ("base_urls", {"group1": " "}),
+        ("base_urls", {"group1": "ftp://img.example.com"}),
+        ("base_urls", {"": "http://img.example.com"}),
+        ("url_with_group", "yes"),
+        ("url_with_group", 1),
+        ("token_secret", 5),
+        ("token_secret", " secret"),
+        ("token_secret", "secret\n"),
+        ("token_secret", "s" * 182),
+        ("token_secret", "\ud800"),
+        ("token_secret", b""),
+        ("token_ttl", 0),
+        ("token_ttl", 1.5),
+        ("token_ttl", True),
+        ("token_ttl", 2**31),
+        ("token_window", -1),
+        ("token_window", "300"),
+        ("token_window", 86401),
         ("client_conf", 1),
         ("client_conf", ["/etc/fdfs/client.conf"]),
         ("client_conf", b"/etc/fdfs/client.conf"),
@@ -277,39 +298,3 @@ def test_default_file_storage_can_be_overridden():
     with override_settings(STORAGES={**STORAGES, **FILES}):
         assert isinstance(default_storage.__reduce__ and storages["default"], FileSystemStorage)
     assert isinstance(storages["default"], FastDFSStorage)
-
-
-# --- system checks ------------------------------------------------------------------------------
-
-
-def test_a_sound_configuration_passes_the_checks():
-    call_command("check")
-
-    assert check_storages(None) == check_settings(None) == []
-
-
-@pytest.mark.parametrize(
-    ("changed", "id_", "hint"),
-    [
-        ({"FDFS_TRACKERS": []}, "fdfs.E002", "FDFS_TRACKERS ="),
-        ({"FDFS_BASE_URL": ""}, "fdfs.E003", "FDFS_BASE_URL ="),
-        ({"FDFS_POOL_SIZE": "many"}, "fdfs.E001", "README"),
-        ({"STORAGES": {"x": {"BACKEND": OURS, "OPTIONS": {"poolsize": 1}}}}, "fdfs.E001", "README"),
-        ({"FDFS_TRACKER": ["10.0.0.1:22122"]}, "fdfs.W004", "FDFS_TRACKERS?"),
-    ],
-)
-def test_each_mistake_has_a_check_with_a_hint(settings, changed, id_, hint):
-    for name, value in changed.items():
-        setattr(settings, name, value)
-
-    found = [*check_storages(None), *check_settings(None)]
-
-    assert [message.id for message in found] == [id_]
-    assert hint in found[0].hint
-
-
-def test_a_storage_that_is_not_ours_is_not_checked(settings):
-    settings.STORAGES = {**FILES, "odd": {"BACKEND": "no.such.Backend"}}
-    settings.FDFS_TRACKERS = []
-
-    assert check_storages(None) == []
