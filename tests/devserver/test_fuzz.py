@@ -17,9 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fdfs_storage.devserver import EmbeddedCluster
 from fdfs_storage.devserver.dispatch import Load
-from fdfs_storage.devserver.http import HttpError, byte_range, content_type, respond
 from fdfs_storage.devserver.refusal import RefusedError
 from fdfs_storage.devserver.replies import Reply, Request
+from fdfs_storage.devserver.roster import Roster
 from fdfs_storage.devserver.storage import STORAGE_COMMANDS, Storage
 from fdfs_storage.devserver.tracker import TRACKER_COMMANDS, Tracker
 from fdfs_storage.devserver.transfers import Transfer
@@ -91,7 +91,7 @@ def outcome_of(function: Callable[..., Any], *arguments: object) -> tuple[int, A
     """Call it; return 0 and its result, or the status of its refusal and None."""
     try:
         return 0, function(*arguments)
-    except (RefusedError, HttpError) as error:
+    except RefusedError as error:
         return error.status, None
 
 
@@ -123,7 +123,8 @@ def test_a_storage_answers_anything(volume: Volume, command: int, body: bytes, s
 @fuzz
 @given(COMMANDS, BODIES, st.integers(0, 255))
 def test_a_tracker_answers_anything(volume: Volume, command: int, body: bytes, status: int) -> None:
-    tracker = Tracker(Storage(volume), trackers=lambda: [Peer(Address("127.0.0.1", 1), 0, True, Load())])
+    peers = [Peer(Address("127.0.0.1", 1), 0, True, Load())]
+    tracker = Tracker(Roster.of([Storage(volume)]), trackers=lambda: peers)
 
     assert tracker.answer(command, body, status).status in TRACKER_STATUSES
 
@@ -151,38 +152,6 @@ def test_no_name_leads_out_of_the_folders(volume: Volume, name: bytes) -> None:
 
     assert status in {0, 2, 22}
     assert not path or path.resolve().parent.parent.parent == volume.data.resolve()
-
-
-@fuzz
-@given(
-    st.one_of(
-        st.binary(max_size=200),
-        st.builds(lambda url: b"GET /" + url + b" HTTP/1.1\r\nHost: x\r\n\r\n", NAMES),
-    )
-)
-def test_http_answers_anything(volume: Volume, head: bytes) -> None:
-    _, response = respond(volume, head)
-
-    assert response.status in {400, 404, 405, 200}
-    response.head(keeps_alive=True)
-    response.close()
-
-
-@fuzz
-@given(
-    st.text(max_size=30) | st.from_regex(r"bytes=\d{0,22}-\d{0,22}", fullmatch=True), st.integers(0, 2**63)
-)
-def test_a_range_lies_within_the_file(header: str, size: int) -> None:
-    status, part = outcome_of(byte_range, header, size)
-
-    assert status in {0, 416}
-    assert not part or (part[0] >= 0 and part[1] > 0 and sum(part) <= size)
-
-
-@fuzz
-@given(st.text(max_size=40))
-def test_every_name_has_a_type(name: str) -> None:
-    assert content_type(name).isascii()
 
 
 @settings(fuzz, max_examples=60)

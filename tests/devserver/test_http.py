@@ -2,63 +2,34 @@
 
 from __future__ import annotations
 
-import http.client
 import select
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
 
 from fdfs_storage.devserver import EmbeddedCluster
-from fdfs_storage.devserver.http import respond
+from fdfs_storage.devserver.http_site import Site
 from fdfs_storage.devserver.volume import Volume
 from fdfs_storage.fastdfs.file_id import FileId
 
+from .browser import Browser, raw
 from .wire import DELETE, Wire, group
 
 CONTENT = b"0123456789"
 
 
-class Reply(NamedTuple):
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-
-class Browser:
-    """One connection to the HTTP server."""
-
-    def __init__(self, cluster: EmbeddedCluster) -> None:
-        self.connection = http.client.HTTPConnection(cluster.host, cluster.http_port, timeout=20)
-
-    def get(self, url: str, method: str = "GET", **headers: str) -> Reply:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.connection.request(method, url, headers=named)
-        response = self.connection.getresponse()
-        return Reply(response.status, response.headers, response.read())
-
-
 @pytest.fixture
 def browser(embedded: EmbeddedCluster) -> Iterator[Browser]:
-    browser = Browser(embedded)
+    browser = Browser(embedded.http_server.address)
     yield browser
-    browser.connection.close()
+    browser.close()
 
 
 @pytest.fixture
 def url(storage: Wire) -> str:
     return "/group1/" + storage.store(CONTENT, "txt").decode()
-
-
-def raw(cluster: EmbeddedCluster, request: bytes) -> bytes:
-    """Send bytes and return all that comes until the server closes."""
-    with Wire(cluster.http_server.address) as wire:
-        wire.sendall(request)
-        wire.shutdown(socket.SHUT_WR)
-        return wire.read(1 << 20)
 
 
 # --- whole files --------------------------------------------------------------------------------
@@ -142,9 +113,10 @@ def test_the_connection_closes_where_that_is_asked(embedded: EmbeddedCluster, ur
         ("pdf", "application/pdf"),
         ("mp4", "video/mp4"),
         ("html", "text/html"),
-        ("gz", "application/gzip"),
-        ("tar.gz", "application/gzip"),
-        ("tar.br", "application/octet-stream"),
+        ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("js", "application/javascript"),
+        ("gz", "application/octet-stream"),
+        ("tar.gz", "application/octet-stream"),
         ("nobody", "application/octet-stream"),
         ("", "application/octet-stream"),
     ],
@@ -191,7 +163,9 @@ def test_metadata_is_not_public(embedded: EmbeddedCluster, browser: Browser, url
         lambda url: url.replace("M00", "MZZ"),
         lambda url: url.replace("/00/00/", "/0a/00/"),
         lambda url: url + "/x",
-        lambda url: "/" + url,
+        lambda url: url + "%zz",
+        lambda url: url + "%",
+        lambda url: "/.." + url,
         lambda url: url.replace("/00/00/", "/00/00/../../../../../etc/passwd"),
         lambda url: url.replace("/00/00/", "/00/00/..%2f..%2f..%2f"),
         lambda url: url.replace("/00/00/", "/%2e%2e/%2e%2e/"),
@@ -203,6 +177,27 @@ def test_metadata_is_not_public(embedded: EmbeddedCluster, browser: Browser, url
 )
 def test_a_malformed_url_is_400(browser: Browser, url: str, make: Callable[[str], str]) -> None:
     assert browser.get(make(url)).status == 400
+
+
+@pytest.mark.parametrize(
+    "make",
+    [  # each writes a URL in another way
+        lambda url: "/" + url,
+        lambda url: url.replace("/M00/", "//M00//"),
+        lambda url: "/./group2/.." + url,
+        lambda url: url.replace("/00/00/", "/00/00/../00/"),
+        lambda url: url.replace("/M00/", "%2f%4d00%2F"),
+        lambda url: url + "?a=b&&=c&d",
+    ],
+)
+def test_a_path_is_resolved_as_nginx_does(browser: Browser, url: str, make: Callable[[str], str]) -> None:
+    assert browser.get(make(url)).body == CONTENT
+
+
+@pytest.mark.parametrize(("length", "status"), [(510, 200), (511, 400)])
+def test_path_and_query_have_510_bytes(browser: Browser, url: str, length: int, status: int) -> None:
+    assert browser.get(f"{url}?{'x' * (length - len(url) - 1)}").status == status
+    assert browser.get(f"{url.replace('M00', '%4d00')}?{'x' * (length - len(url) - 1)}").status == status
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
@@ -229,6 +224,8 @@ def test_other_methods_are_405(browser: Browser, url: str, method: str) -> None:
         b"GET {url} HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n",
         b"GET {url} HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 101 + b"\r\n",
         b"GET {url} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody",
+        b"GET {url} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 4\r\n\r\nbody",
+        b"GET {url} HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
         b"GET {url} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
     ],
@@ -271,66 +268,6 @@ def test_a_client_that_drips_is_timed_out_as_a_whole() -> None:
         assert wire.ends()
 
 
-# --- ranges -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("wanted", "body", "told"),
-    [
-        ("bytes=0-0", b"0", "bytes 0-0/10"),
-        ("bytes=2-4", b"234", "bytes 2-4/10"),
-        ("bytes=7-", b"789", "bytes 7-9/10"),
-        ("bytes=0-", CONTENT, "bytes 0-9/10"),
-        ("bytes=9-9", b"9", "bytes 9-9/10"),
-        ("bytes=8-99", b"89", "bytes 8-9/10"),
-        ("bytes=-3", b"789", "bytes 7-9/10"),
-        ("bytes=-99", CONTENT, "bytes 0-9/10"),
-        ("Bytes= 2-4 ", b"234", "bytes 2-4/10"),
-    ],
-)
-def test_a_range_is_served(browser: Browser, url: str, wanted: str, body: bytes, told: str) -> None:
-    reply = browser.get(url, Range=wanted)
-
-    assert (reply.status, reply.body) == (206, body)
-    assert reply.headers["Content-Range"] == told
-    assert reply.headers["Content-Length"] == str(len(body))
-
-
-@pytest.mark.parametrize(
-    "wanted", ["10-", "10-12", "5-4", "-0", "-", "a-b", "1-2-3", "99999999999999999999-"]
-)
-def test_a_range_that_the_file_does_not_have_is_416(browser: Browser, url: str, wanted: str) -> None:
-    reply = browser.get(url, Range=f"bytes={wanted}")
-
-    assert reply.status == 416
-    assert reply.headers["Content-Range"] == "bytes */10"
-
-
-@pytest.mark.parametrize("wanted", ["bytes=0-1,4-5", "lines=0-1", "bytes", "0-1", ""])
-def test_other_ranges_get_the_whole_file(browser: Browser, url: str, wanted: str) -> None:
-    reply = browser.get(url, Range=wanted)
-
-    assert (reply.status, reply.body) == (200, CONTENT)
-
-
-@pytest.mark.parametrize("wanted", ["bytes=0-", "bytes=0-0", "bytes=-1"])
-def test_an_empty_file_has_no_range(browser: Browser, storage: Wire, wanted: str) -> None:
-    assert browser.get("/group1/" + storage.store(b"").decode(), Range=wanted).status == 416
-
-
-def test_a_range_is_for_get_only(browser: Browser, url: str) -> None:
-    reply = browser.get(url, "HEAD", Range="bytes=0-0")
-
-    assert (reply.status, reply.headers["Content-Length"]) == (200, "10")
-
-
-def test_if_range_with_another_date_gets_the_whole_file(browser: Browser, url: str) -> None:
-    modified = browser.get(url).headers["Last-Modified"]
-
-    assert browser.get(url, Range="bytes=0-0", If_Range=modified).status == 206
-    assert browser.get(url, Range="bytes=0-0", If_Range="Thu, 01 Jan 1970 00:00:00 GMT").status == 200
-
-
 # --- caching, names -----------------------------------------------------------------------------
 
 
@@ -344,8 +281,40 @@ def test_an_unmodified_file_is_304(browser: Browser, url: str) -> None:
     assert browser.get(url).status == 200
 
 
-def test_the_date_is_compared_as_text(browser: Browser, url: str) -> None:
-    assert browser.get(url, If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT").status == 200
+@pytest.mark.parametrize("date", ["Fri, 01 Jan 2100 00:00:00 GMT", "Fri, 01 Jan 1999 00:00:00 GMT", "x", ""])
+def test_the_date_is_compared_as_text(browser: Browser, url: str, date: str) -> None:
+    assert browser.get(url, If_Modified_Since=date).status == 200
+
+
+@pytest.mark.parametrize(
+    ("conditions", "status"),
+    [
+        ({"If_None_Match": "*"}, 304),
+        ({"If_None_Match": '"another"'}, 200),
+        ({"If_Match": "*"}, 200),
+        ({"If_Match": '"another"'}, 412),
+        ({"If_Unmodified_Since": "Fri, 01 Jan 1999 00:00:00 GMT"}, 412),
+        ({"If_Unmodified_Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, 200),
+        ({"If_Unmodified_Since": "Fri, 01 Jan 99999999 00:00:00 GMT"}, 200),
+        ({"If_Unmodified_Since": "yesterday"}, 200),
+        ({"If_Match": "*", "If_Unmodified_Since": "Fri, 01 Jan 1999 00:00:00 GMT"}, 200),
+    ],
+)
+def test_conditions_are_held(browser: Browser, url: str, conditions: dict[str, str], status: int) -> None:
+    assert browser.get(url, **conditions).status == status
+
+
+def test_a_tag_outweighs_a_date(browser: Browser, url: str) -> None:
+    modified = browser.get(url).headers["Last-Modified"]
+
+    assert browser.get(url, If_Modified_Since=modified, If_None_Match='"nginx"').status == 200
+
+
+def test_a_file_that_is_gone_is_not_unmodified(browser: Browser, storage: Wire, url: str) -> None:
+    modified = browser.get(url).headers["Last-Modified"]
+    storage.ask(DELETE, group() + url.removeprefix("/group1/").encode())
+
+    assert browser.get(url, If_Modified_Since=modified).status == 404
 
 
 @pytest.mark.parametrize(
@@ -368,9 +337,27 @@ def test_a_download_name_is_made_safe(browser: Browser, url: str, wanted: str, t
     assert reply.body == CONTENT
 
 
-@pytest.mark.parametrize("query", ["?filename=%FF%FE", "?filename=", "?attname=x", "?&&=&filename", "?%"])
-def test_other_queries_do_no_harm(browser: Browser, url: str, query: str) -> None:
-    assert browser.get(url + query).status == 200
+@pytest.mark.parametrize(
+    "query",
+    ["?filename=", "?attname=x", "?&&=&filename", "?%", "?%66ilename=x", "?redirect=1", "?start=2&end=3"],
+)
+def test_other_parameters_have_no_effect(browser: Browser, url: str, query: str) -> None:
+    reply = browser.get(url + query)
+
+    assert (reply.status, reply.body) == (200, CONTENT)
+    assert "Content-Disposition" not in reply.headers
+
+
+def test_the_first_of_two_download_names_counts(browser: Browser, url: str) -> None:
+    reply = browser.get(f"{url}?filename=a+b.txt&filename=c.txt")
+
+    assert reply.headers["Content-Disposition"] == 'attachment; filename="a b.txt"'
+
+
+def test_a_download_name_in_another_encoding_does_no_harm(browser: Browser, url: str) -> None:
+    reply = browser.get(f"{url}?filename=%FF.txt")
+
+    assert reply.headers["Content-Disposition"].startswith('attachment; filename="_.txt"; ')
 
 
 # --- a disk that fails --------------------------------------------------------------------------
@@ -381,7 +368,7 @@ class Haunted(Volume):
 
     found = Path()
 
-    def find(self, name: bytes, *, folder: int = 22) -> Path:
+    def find(self, name: bytes, *, folder: int = 22, follow: bool = True) -> Path:
         return self.found
 
 
@@ -390,6 +377,8 @@ def test_a_file_that_fails_meanwhile_is_an_answer_too(tmp_path: Path, found: str
     volume = Haunted(tmp_path)
     volume.found = tmp_path / found
 
-    _, response = respond(volume, b"GET /group1/M00/00/00/" + b"x" * 34 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    _, response = Site(volume).respond(
+        b"GET /group1/M00/00/00/" + b"x" * 34 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
 
     assert response.status == status
