@@ -21,19 +21,11 @@ _URL = re.compile(r"(?:https?:)?//[^/\\?#\s]", re.IGNORECASE)
 
 _BEYOND_ID = re.compile(r"[?#%]")
 
-# fastdfs-nginx-module, common.c: decoded path, `?` and raw query have to fit.
-_MOST_BYTES = 510
+# fastdfs-nginx-module, common.c: decoded path, `?` and raw query have to fit into 510 bytes, and so does the
+# `&redirect=1` that it adds where it has to ask another storage for the file.
+_MOST_BYTES = 510 - len("&redirect=1")
 # The module reads `ts` into an int, and takes 0 for "never expires".
 _FIRST_TIME, _LAST_TIME = 1, 2**31 - 1
-
-
-def public_url(base_url: str, name: str) -> str:
-    """Join a base URL (`http://host:8888`, with or without a path) and a file id.
-
-    `name` may be any text: it always ends up as a quoted path below the base, whatever it looks
-    like, so that no row can smuggle in a scheme or a host.
-    """
-    return _joined(base_url.rstrip("/"), _path(name))
 
 
 def _path(name: str) -> str:
