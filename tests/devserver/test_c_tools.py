@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,112 @@ def test_the_monitor_shows_what_was_done(tool: Tool, tmp_path: Path) -> None:
 
     for line in ("total_upload_count = 1", "success_append_count = 1", "success_append_bytes = 11"):
         assert line in told
+
+
+def report(text: str) -> dict[str, str]:
+    """Read `name = value` lines; of two with one name, the last."""
+    return {name.strip(): value.strip() for name, value in re.findall(r"^(.*?)=(.*)$", text, re.M)}
+
+
+def test_the_whole_report_of_the_monitor_makes_sense(
+    embedded: EmbeddedCluster, tool: Tool, tmp_path: Path
+) -> None:
+    sent = tmp_path / "sent.txt"
+    sent.write_bytes(b"hello world")
+    tool("delete_file", tool("upload_file", sent).stdout.strip())
+
+    told = report(tool("monitor").stdout)
+
+    assert told["host"] == f"{embedded.storage_server.address}  ACTIVE"
+    assert told["read write mode"] == "both (normal)"
+    assert told["version"] == "6.16.1"
+    assert {told["storage server count"], told["readable server count"], told["writable server count"]} == {
+        "1"
+    }
+    assert (told["success_upload_count"], told["success_upload_bytes"]) == ("1", "11")
+    assert (told["total_delete_count"], told["success_delete_count"]) == ("1", "1")
+
+
+def test_what_nothing_was_done_with_counts_nothing(tool: Tool) -> None:
+    told = report(tool("monitor").stdout)
+
+    counts = [value for name, value in told.items() if name.endswith(("_count", "_bytes", "_update"))]
+    assert len(counts) >= 40
+    assert set(counts) - {"1970-01-01 00:00:00"} <= {"0", "1", "256"}, "1 store path, 256 folders"
+    now, beat = datetime.now(), datetime.strptime(told["last_heart_beat_time"], "%Y-%m-%d %H:%M:%S")
+    assert abs(now - beat) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("how", ["FILE", "BUFF", "CALLBACK"])
+@pytest.mark.parametrize("program", ["appender_test", "appender_test1"])
+def test_the_test_program_of_appender_files_succeeds(
+    embedded: EmbeddedCluster, conf: Path, tmp_path: Path, program: str, how: str
+) -> None:
+    sent = tmp_path / "sent.txt"
+    sent.write_bytes(b"hello")
+
+    told = run(program, conf, sent, how)
+
+    assert told.returncode == 0
+    assert told.stdout.count(" successfully.") == 2
+    # One cuts the file to 2 bytes and the other to none; both append the file, then modify at the end.
+    content, metadata = (path.read_bytes() for path in embedded.volume.files())
+    assert content == (b"hehellohello" if program == "appender_test" else b"hellohello")
+    assert metadata.startswith(b"ext_name\x02jpg\x01file_size\x02")
+
+
+def test_the_test_program_that_speaks_ids_uploads_and_reads(
+    embedded: EmbeddedCluster, tool: Tool, tmp_path: Path
+) -> None:
+    sent, received = tmp_path / "sent.txt", tmp_path / "received"
+    sent.write_bytes(b"hello world")
+
+    told = tool("test1", "upload", sent, "FILE").stdout
+    file_id, slave_id = (re.sub(r".*?(group1/)", r"\1", url) for url in re.findall(r"url: (\S+)", told))
+
+    assert slave_id == file_id.replace(".txt", "_big.txt")
+    assert tool("test1", "download", slave_id, received).returncode == 0
+    assert received.read_bytes() == b"hello world"
+    assert tool("test1", "delete", file_id).returncode == 0
+    assert embedded.volume.path_of(file_id) is None
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[EmbeddedCluster]:
+    """Four storages on one address, so with server ids; its client.conf lies beside it."""
+    with EmbeddedCluster(groups=2, storages=2, store_paths=2, trackers=2) as large:
+        named = "".join(f"tracker_server = {tracker}\n" for tracker in large.trackers)
+        options = "network_timeout = 20\nload_fdfs_parameters_from_tracker = true\n"
+        (tmp_path / "large.conf").write_text(f"base_path = {tmp_path}\n{named}{options}")
+        yield large
+
+
+def test_server_ids_are_understood(large: EmbeddedCluster, tmp_path: Path) -> None:
+    conf, sent, received = tmp_path / "large.conf", tmp_path / "sent.txt", tmp_path / "received"
+    sent.write_bytes(b"hello world")
+    sources = set()
+
+    for _ in range(8):
+        file_id = run("upload_file", conf, sent).stdout.strip()
+        assert run("download_file", conf, file_id, received).returncode == 0
+        told = run("file_info", conf, file_id).stdout
+        sources |= set(re.findall(r"source storage id: (\d+)\nsource ip address: 127.0.0.1\n", told))
+
+    assert sources == {storage.id for storage in large.storages}
+    assert received.read_bytes() == b"hello world"
+
+
+def test_every_storage_of_every_group_is_shown(large: EmbeddedCluster, tmp_path: Path) -> None:
+    told = run("monitor", tmp_path / "large.conf").stdout
+
+    assert "group count: 2" in told
+    assert re.findall(r"^\s+id = (\d+)$", told, re.M) == [storage.id for storage in large.storages]
+    assert re.findall(r"host = (\S+)  ACTIVE", told) == [storage.address for storage in large.storages]
+    assert (
+        re.findall(r"^(store path count|storage server count) = 2$", told, re.M)
+        == [
+            "storage server count",
+            "store path count",
+        ]
+        * 2
+    )
