@@ -13,6 +13,10 @@ from .source import Checksum, Source
 
 logger = logging.getLogger(__name__)
 
+# What may happen twice: then nobody gets to know of the first file. An append would double the content,
+# and a slave stand in its own way.
+_ORPHAN_AT_WORST = frozenset({Command.UPLOAD_FILE, Command.UPLOAD_APPENDER_FILE})
+
 
 def require_extension(extension: str) -> None:
     """Raise InvalidArgumentError for an extension that an upload cannot have."""
@@ -68,7 +72,9 @@ def sending(
         try:
             reply = connection.receive_reply(deadline)
         except ConnectionLostError as error:
-            error.retriable = source.rewindable and _was_closing(connection, error)
+            error.retriable = (
+                command in _ORPHAN_AT_WORST and source.rewindable and _was_closing(connection, error)
+            )
             raise
         if reply.status:
             # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).
