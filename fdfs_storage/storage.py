@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import math
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
 from django.conf import settings
@@ -20,12 +22,11 @@ from django.core.files.utils import validate_file_name
 from django.utils import timezone
 from django.utils.deconstruct import deconstructible
 
-from . import conf
+from . import conf, just_saved
 from .fastdfs import Client, FileId, Kind, extension_of
 from .fastdfs.errors import FileMissingError, InvalidFileIdError
-from .fastdfs.file_id import GROUP_BYTES, NORMAL_NAME_BYTES
-from .fastdfs.links import public_url
-from .files import FastDFSFile, require_reading
+from .fastdfs.links import Links
+from .files import FastDFSFile, TextForm, require_mode
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +36,16 @@ _METHODS = frozenset({"chunks", "read", "seek"})
 
 
 class _State(NamedTuple):
-    """Options and the client that they make; the client dials nothing before its first use."""
+    """Options and what they make: links, and a client that dials nothing before its first use."""
 
     options: conf.Options
+    links: Links
     client: Client | None
 
     @classmethod
     def of(cls, options: conf.Options) -> _State:
         if not options.trackers:
-            return cls(options, None)
+            return cls(options, options.links, None)
         client = _engine(options.client)(
             options.trackers,
             group=options.group,
@@ -51,7 +53,7 @@ class _State(NamedTuple):
             address_map=options.storage_address_map,
             verify=options.verify,
         )
-        return cls(options, client)
+        return cls(options, options.links, client)
 
 
 def _engine(name: str) -> type[Client]:
@@ -66,24 +68,30 @@ def _engine(name: str) -> type[Client]:
 class FastDFSStorage(Storage):
     """Keeps files in FastDFS; a file's name is the file id that FastDFS gave it.
 
-    Options are those of `conf.Options`, as keyword arguments (STORAGES' OPTIONS) or as FDFS_*
+    Options are those of `conf.Options` and `url`, as keyword arguments (STORAGES' OPTIONS) or as FDFS_*
     settings; arguments win. One instance serves all threads; it reads settings and connects when it
-    is first used, so it can be made at import, pickled and carried over a fork.
+    is first used, so it can be made at import, pickled and carried over a fork. A secret among the
+    arguments goes into no migration and no pickle: what comes out of one has that of the settings, or
+    says that it is lost.
 
     FastDFS names each file itself: of the name that is saved only the extension lives on, nothing is
     ever overwritten, nothing can be listed, and there is no path on this machine.
     """
 
+    _constructor_args: tuple[tuple[Any, ...], dict[str, Any]]  # what deconstructible writes down
+
     def __init__(self, **options: Any) -> None:
         conf.refuse_unknown(options)
         self._given = options
+        positional, named = self._constructor_args
+        self._constructor_args = positional, conf.without_secrets(named)
         self._states: dict[int, _State] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {', '.join(self._given) or 'as the settings say'}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_states": {}}
+        return {**vars(self), "_states": {}, "_given": conf.picklable(self._given)}
 
     @property
     def options(self) -> conf.Options:
@@ -119,8 +127,7 @@ class FastDFSStorage(Storage):
         ImproperlyConfigured before anything is uploaded where the column cannot hold an id.
         """
         validate_file_name(name, allow_relative_path=True)
-        group = self.options.group
-        longest = (len(group) if group else GROUP_BYTES) + 1 + NORMAL_NAME_BYTES
+        group, longest = self.options.group, self.options.longest_id
         if max_length is not None and max_length < longest:
             raise ImproperlyConfigured(
                 f"max_length={max_length} cannot hold a FastDFS file id of up to {longest} characters: "
@@ -140,14 +147,34 @@ class FastDFSStorage(Storage):
                 "FastDFS takes extensions of 1-6 letters, digits, . _ -: that of %r is left out", name
             )
         with _binary(content) as stream:
-            return str(self.client.upload(stream, extension))
+            head = just_saved.head_of(name, stream)
+            file_id = str(self.client.upload(stream, extension))
+        just_saved.remember(self, file_id, head)
+        return file_id
 
     # --- reading ------------------------------------------------------------------------------
 
-    def _open(self, name: str, mode: str = "rb") -> FastDFSFile:
-        require_reading(mode)
+    def open(
+        self,
+        name: str,
+        mode: str = "rb",
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> FastDFSFile:
+        """Open a file to be read (`rb`; `r`: as text), or an appender file to be appended to (`ab`).
+
+        Raises FileNotFoundError where it is not there, and io.UnsupportedOperation for other modes.
+        """
+        return self._open(name, mode, TextForm(encoding, errors, newline))
+
+    def _open(self, name: str, mode: str = "rb", text: TextForm | None = None) -> FastDFSFile:
+        require_mode(mode)
         file_id = self._existing(name)
-        return FastDFSFile(self.client, file_id, self.client.info(file_id, crc=False).size, mode)
+        head = just_saved.take(self, str(file_id))
+        if head and file_id.size is not None:
+            return FastDFSFile(self.client, file_id, file_id.size, mode, text, head)
+        return FastDFSFile(self.client, file_id, self.client.info(file_id, crc=False).size, mode, text)
 
     def exists(self, name: str) -> bool:
         """Say whether the cluster has the file; raise where it cannot be asked."""
@@ -162,14 +189,27 @@ class FastDFSStorage(Storage):
         file_id = self._existing(name)
         return self.client.info(file_id, crc=False).size if file_id.size is None else file_id.size
 
-    def url(self, name: str | None) -> str:
-        """Return the public URL; no network, and a quoted path whatever the name is."""
-        base_url = self.options.base_url
-        if not base_url:
+    def url(
+        self, name: str | None, *, filename: str | None = None, expire: float | timedelta | None = None
+    ) -> str:
+        """Return the public URL of any text that a row may hold; no network.
+
+        A file id goes below the base URL of its group; so does anything else, as a quoted path, but for
+        full URLs of http, https or `//host`, which stay as they are. With `filename`, browsers save the
+        file under that name (shortened before its extension to what the web server takes, about 40
+        Chinese characters). With a token secret, the URL ends `expire` seconds from now, or up to
+        `token_window` later; by default after `token_ttl`. Without one, `expire` has no effect.
+
+        Raises ImproperlyConfigured without a base URL or where the secret cannot be had, and ValueError
+        for an `expire` that is no number; never for a name.
+        """
+        links = self._state().links
+        if not links:
             raise ImproperlyConfigured(
                 'no base URL is configured: set FDFS_BASE_URL = "http://10.0.0.1:8888"'
             )
-        return public_url(base_url, str(name or ""))
+        seconds = None if expire is None else _seconds(expire)
+        return links.url(str(name or ""), time.time(), filename=str(filename or ""), expire_seconds=seconds)
 
     def get_created_time(self, name: str) -> datetime:
         """Return when the file was uploaded, to the second; aware exactly when USE_TZ."""
@@ -200,6 +240,7 @@ class FastDFSStorage(Storage):
         except InvalidFileIdError:
             logger.warning("nothing to delete: %r is not a FastDFS file id", name)
             return
+        just_saved.take(self, str(file_id))
         with suppress(FileMissingError):
             self.client.delete(file_id)
 
@@ -255,6 +296,13 @@ def _plain_inner(content: File[Any]) -> BinaryIO | None:
     bare = getattr(inner, "file", inner) if type(inner) is tempfile._TemporaryFileWrapper else inner
     plain = type(bare) in _PLAIN_FILES and isinstance(getattr(bare, "raw", bare), (io.FileIO, io.BytesIO))
     return cast("BinaryIO", inner) if plain else None
+
+
+def _seconds(expire: Any) -> float:
+    seconds: Any = expire.total_seconds() if isinstance(expire, timedelta) else expire
+    if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or math.isnan(seconds):
+        raise ValueError(f"expire must be a number of seconds or a timedelta; got {expire!r}")
+    return float(seconds)
 
 
 def _localized(moment: datetime) -> datetime:

@@ -15,5 +15,16 @@ SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+    "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+}
+if "FDFS_TEST_POSTGRES" in os.environ:  # the folder of its socket
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": "fdfs",
+        "HOST": os.environ["FDFS_TEST_POSTGRES"],
+    }
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.django.shelf"]  # noqa: F405
 LANGUAGE_CODE = "en"

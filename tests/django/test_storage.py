@@ -382,7 +382,15 @@ def test_the_url_is_the_base_and_the_id(settings, storage, saved):
 
 
 @pytest.mark.parametrize(
-    "name", [*MALFORMED, "javascript:alert(1)", "a b#c?d.jpg", "报告.pdf", "/leading", "\ud800"]
+    "name",
+    [
+        *(name for name in MALFORMED if "://" not in name),
+        "javascript:alert(1)",
+        "a b#c?d.jpg",
+        "报告.pdf",
+        "/leading",
+        "\ud800",
+    ],
 )
 def test_the_url_of_any_name_is_a_quoted_path_below_the_base(settings, storage, name):
     settings.FDFS_BASE_URL = "http://img.example.com"

@@ -1,0 +1,210 @@
+"""Upload: a file whose row is not known to be there, and how it learns what its transaction did."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from django.db import DataError, IntegrityError, ProgrammingError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import FileField
+
+from .bearers import borne
+
+# The database has answered, and the answer is no: the row is not there.
+_REFUSALS = (DataError, IntegrityError, ProgrammingError)
+
+
+class NewName(str):
+    """The id of a file that was just uploaded. As long as this object lives, it may get into a row."""
+
+    __slots__ = ("__weakref__", "upload")
+
+    upload: Upload | None
+
+    def __copy__(self) -> NewName:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NewName:
+        return self
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Become a plain text; where that goes, nobody knows."""
+        if self.upload is not None:
+            self.upload.doubtful = True
+        return str, (str(self),)
+
+
+class Upload:
+    """A file in FastDFS that a row may refer to, now or once a transaction has ended."""
+
+    def __init__(self, field: FileField, name: str, has_row: Callable[[Upload], None]) -> None:
+        self.field = field
+        self.name = name
+        self.has_row = has_row
+        """Called once a row with the file is committed for certain."""
+        self.attempted = False
+        """Whether a row with it was to be written; without that, it may have been meant for later."""
+        self.doubtful = False
+        """Whether an outcome is unknown, so that a row may yet appear."""
+        self.over = False
+        """Whether its fate is known, or given up."""
+        self.in_statement = False
+        """Whether the statements to come are those of its row."""
+        self.tries = 0
+        """How often the databases could not be asked about it."""
+        self._hooks: list[weakref.ref[_Hook]] = []
+        self._new_name: weakref.ref[NewName] | None = None
+        self._thread = threading.get_ident()
+        self._collected = False
+
+    def new_name(self) -> NewName:
+        """Return the name in a form that tells whether anybody still has it."""
+        name = NewName(self.name)
+        name.upload = self
+        self._new_name = weakref.ref(name)
+        return name
+
+    def attempt(self) -> None:
+        """Note that a row with the file is about to be written, on whichever connection of this thread."""
+        self.wait()
+        self.in_statement = True
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                self._watch(connection)
+
+    def wait(self) -> None:
+        """Stay for as long as a transaction is open in this thread, which may bring a row or take it."""
+        self.attempted = True
+        for connection in connections.all(initialized_only=True):
+            if connection.in_atomic_block:
+                self._hook(connection)
+            elif not autocommits(connection):
+                self.doubtful = True
+
+    def written(self, using: str) -> None:
+        """Note that a row with the file was written, there for certain once its transaction is committed."""
+        connection = connections[using]
+        if connection.in_atomic_block:
+            self._hook(connection).has_row = True
+        elif autocommits(connection):
+            self.has_row(self)
+
+    def pending(self) -> bool:
+        """Say whether a transaction is open that may bring a row, or an object lives that may write one."""
+        self._hooks = [reference for reference in self._hooks if reference() is not None]
+        self.in_statement = self._is_named()
+        return bool(self._hooks) or borne(self.name) or self.in_statement
+
+    def waits_for_collector(self) -> bool:
+        """Say, once, whether only garbage may have the name: an instance and its FieldFile make a circle.
+
+        Asked by the thread that made the upload, and is done with it.
+        """
+        waits = (
+            not self._collected
+            and self._thread == threading.get_ident()
+            and self.attempted
+            and self._is_named()
+            and all(reference() is None for reference in self._hooks)
+        )
+        self._collected = self._collected or waits
+        return waits
+
+    def _is_named(self) -> bool:
+        return self._new_name is not None and self._new_name() is not None
+
+    def _hook(self, connection: BaseDatabaseWrapper) -> _Hook:
+        """Return what waits for the innermost savepoint; another one waits for the whole transaction."""
+        savepoints = connection.savepoint_ids
+        connection.savepoint_ids = []
+        try:
+            outermost = self._hook_here(connection)
+        finally:
+            connection.savepoint_ids = savepoints
+        return self._hook_here(connection) if savepoints else outermost
+
+    def _hook_here(self, connection: BaseDatabaseWrapper) -> _Hook:
+        savepoints = frozenset(connection.savepoint_ids)
+        for reference in self._hooks:
+            hook = reference()
+            if hook is not None and hook.connection() is connection and hook.savepoints == savepoints:
+                return hook
+        hook = _Hook(self, connection, savepoints)
+        self._hooks.append(weakref.ref(hook))
+        connection.on_commit(hook)
+        return hook
+
+    def _watch(self, connection: BaseDatabaseWrapper) -> None:
+        watching = (each.upload() for each in connection.execute_wrappers if isinstance(each, _Watch))
+        if self not in watching:
+            # First in the list: execute_wrapper() takes its own away from the end.
+            connection.execute_wrappers.insert(0, _Watch(self))
+
+
+class _Hook:
+    """Waits in a connection for COMMIT. Where it is dropped instead, that is the news."""
+
+    def __init__(self, upload: Upload, connection: BaseDatabaseWrapper, savepoints: frozenset[str]) -> None:
+        self.upload = upload
+        self.connection = weakref.ref(connection)
+        self.savepoints = savepoints
+        self.has_row = False
+        self._called = False
+
+    def __call__(self) -> None:
+        self._called = True
+        if self.has_row:
+            self.upload.has_row(self.upload)
+
+    def __del__(self) -> None:
+        """Tell a rollback that the database confirmed from a connection that was lost.
+
+        On its way to a dropped hook, Django clears `errors_occurred` when a ROLLBACK was answered, and
+        leaves it set when the connection broke, at COMMIT perhaps: then the row may be there, now or
+        soon. Inside the atomic block it is a savepoint that was rolled back.
+        """
+        connection = self.connection()
+        if self._called:
+            return
+        if connection is None or (connection.errors_occurred and not connection.in_atomic_block):
+            self.upload.doubtful = True
+
+
+class _Watch:
+    """Sees, outside of transactions, how the statements behind an upload end."""
+
+    def __init__(self, upload: Upload) -> None:
+        self.upload = weakref.ref(upload)
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        upload = self.upload()
+        if upload is None or upload.over or not upload.in_statement:
+            context["connection"].execute_wrappers.remove(self)
+            return execute(sql, params, many, context)
+        try:
+            return execute(sql, params, many, context)
+        except _REFUSALS:
+            raise
+        except BaseException:
+            upload.doubtful = True
+            raise
+
+
+def autocommits(connection: BaseDatabaseWrapper) -> bool:
+    """Say whether a statement outside of atomic blocks is a transaction of its own."""
+    if connection.connection is None:
+        return bool(connection.settings_dict["AUTOCOMMIT"])
+    return connection.autocommit
+
+
+def in_transaction() -> bool:
+    """Say whether this thread has a transaction open, on any database."""
+    return any(
+        connection.in_atomic_block or (connection.connection is not None and not connection.autocommit)
+        for connection in connections.all(initialized_only=True)
+    )
