@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -33,7 +34,9 @@ def cluster() -> Iterator[ClusterUnderTest]:
     if named:
         yield ClusterUnderTest(named, os.environ.get("FDFS_TEST_BASE_URL"), real=True)
     else:
-        with EmbeddedCluster() as embedded:
+        # A larger one, for instance FDFS_TEST_SHAPE='{"groups": 2, "storages": 2, "lag": 1}'.
+        shape = json.loads(os.environ.get("FDFS_TEST_SHAPE", "{}"))
+        with EmbeddedCluster(**shape) as embedded:
             yield ClusterUnderTest(embedded.trackers, embedded.base_url, real=False)
 
 

@@ -17,6 +17,7 @@ from fdfs_storage.fastdfs.file_id import NORMAL_NAME_BYTES
 from fdfs_storage.fastdfs.protocol import Command, pack_file_id
 from fdfs_storage.fastdfs.updates import AppendHead, ModifyHead, TruncateRequest
 
+from .binlog import APPEND, MODIFY, TRUNCATE
 from .names import is_appender
 from .refusal import RefusedError
 from .replies import Reply, Request
@@ -34,7 +35,7 @@ class Rewrite(Transfer):
         self._path = path
         self._offset = offset
         self._worked = self._settled = False
-        self._draft = volume.receive(counted=False)
+        self._draft = volume.receive(volume.index_of(path), counted=False)
 
     def discard(self) -> None:
         if not self._settled:
@@ -49,8 +50,9 @@ class Rewrite(Transfer):
     def _complete(self) -> Reply:
         with self._volume.open_appender(self._path) as file:
             size = os.fstat(file).st_size
-            self._write(file, size if self._offset is None else self._offset, size)
-        self._volume.touch()
+            letter, offset = (APPEND, size) if self._offset is None else (MODIFY, self._offset)
+            self._volume.note(letter, self._volume.name_of(self._path), f"{offset} {self._size}")
+            self._write(file, offset, size)
         self._worked = True
         return Reply()
 
@@ -107,11 +109,12 @@ def _truncate(volume: Volume, request: Request) -> Reply:
     if asked.size < 0:
         raise RefusedError(EINVAL)
     path = _appender(volume, asked.name)
-    if path.stat().st_size == asked.size:
+    size = path.stat().st_size
+    if size == asked.size:
         return _echo(request)
     with volume.tally.counting("truncate"), volume.open_appender(path) as file:
+        volume.note(TRUNCATE, volume.name_of(path), f"{size} {asked.size}")
         os.ftruncate(file, asked.size)
-    volume.touch()
     return Reply()
 
 

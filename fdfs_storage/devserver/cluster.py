@@ -1,44 +1,67 @@
-"""A whole FastDFS on loopback: trackers, storage and the HTTP server beside it, in one thread."""
+"""A whole FastDFS on loopback: trackers, storages and the HTTP servers beside them, in one thread."""
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fdfs_storage.fastdfs.file_id import valid_group
-from fdfs_storage.fastdfs.protocol import Address, Width
+from fdfs_storage.fastdfs.file_id import FileId
+from fdfs_storage.fastdfs.protocol import Address
 
 from .daemon_server import DaemonServer
+from .dedupe import Dedupe
+from .elsewhere import elsewhere
 from .http import HttpServer
+from .http_options import HttpOptions
+from .layout import Layout
+from .policy import Policy
+from .replication import Link, Replication, links
+from .roster import Roster
 from .server import Server
+from .shape import StoragePlan, plan, require_seconds
 from .sockets import LoopThread
 from .storage import Storage
+from .storage_server import StorageServer
 from .tracker import Tracker
 from .view import Peer
 from .volume import Volume
 
 
 class EmbeddedCluster:
-    """One storage, one or more trackers, one HTTP server; for development and tests.
+    """Groups of storages with an HTTP server each, and trackers; for development and tests.
 
     Without `data` the files live in a temporary folder that `stop()` removes. Port 0 is any free port;
-    several trackers on a fixed port take the ports that follow it. A cluster that was stopped starts
-    again on the same ports. A client that leaves a request unfinished is dropped after `timeout` seconds.
+    several servers on a fixed port take the ports that follow it. A cluster that was stopped starts again on
+    the same ports. A client that leaves a request unfinished is dropped after `timeout` seconds.
+
+    - `groups`: a number, names, or names with their numbers of storages; `group`: the name of the only one.
+    - `storages`, `store_paths`: how many each group, and each storage, has.
+    - `storage_hosts`: an address for each storage, in the order of the groups. Where two storages share one,
+      the cluster uses server ids, and the names of files carry these.
+    - `lag`: after so many seconds the other storages of a group have what one was sent; with 0, before the
+      client has its answer.
+    - `dedupe`: equal files are kept once, as with check_file_duplicate = 1.
+    - `wide`: addresses in the trackers' answers have 46 bytes instead of 16; for all, or for each tracker.
+    - `check_active_interval`: so many seconds trackers go on naming a storage that was stopped.
+    - `store_lookup`, `store_group`, `store_server`, `store_path`, `download_server`: as in tracker.conf, with
+      its numbers.
+    - `http`: tokens, and the form of URLs.
+
+    What makes no sense is a ValueError.
     """
 
     trackers: list[str]
     """`host:port` of each tracker, as FDFS_TRACKERS wants them."""
-    base_url: str
     data: Path
-    volume: Volume
     tracker_servers: list[DaemonServer]
-    storage_server: DaemonServer
-    http_server: HttpServer
+    storages: list[StorageServer]
+    """All storages, in the order of the groups."""
+    _stack: contextlib.ExitStack | None = None
 
     def __init__(
         self,
@@ -49,42 +72,126 @@ class EmbeddedCluster:
         storage_port: int = 0,
         http_port: int = 0,
         group: str = "group1",
+        groups: int | Sequence[str] | Mapping[str, int] = 1,
+        storages: int = 1,
+        store_paths: int = 1,
+        storage_hosts: Sequence[str] | None = None,
         trackers: int = 1,
-        wide: bool = False,
+        wide: bool | Sequence[bool] = False,
         timeout: float = 60.0,
+        lag: float = 0.0,
+        dedupe: bool = False,
+        check_active_interval: float = 120.0,
+        store_lookup: int = 0,
+        store_group: str = "",
+        store_server: int = 0,
+        store_path: int = 0,
+        download_server: int = 0,
+        http: HttpOptions | None = None,
         allow_public: bool = False,
     ) -> None:
-        _check_host(host, allow_public=allow_public)
-        if not valid_group(group):
-            raise ValueError(f"not a group name (1-16 letters and digits): {group!r}")
-        if trackers < 1:
-            raise ValueError("a cluster needs a tracker")
+        self._shape = plan(
+            host=host,
+            allow_public=allow_public,
+            group=group,
+            groups=groups,
+            storages=storages,
+            store_paths=store_paths,
+            storage_hosts=storage_hosts,
+            trackers=trackers,
+            wide=wide,
+            tracker_port=tracker_port,
+            storage_port=storage_port,
+            http_port=http_port,
+        )
+        self._policy = Policy(store_lookup, store_group, store_server, store_path, download_server)
+        self._policy.check(self._shape.groups)
         self.host = host
-        self.group = group
-        self.storage_port = storage_port
-        self.http_port = http_port
-        self._tracker_ports = [tracker_port and tracker_port + index for index in range(trackers)]
         self._data = data
-        self._width = Width.WIDE if wide else Width.NARROW
-        self._timeout = timeout
-        self._stack: contextlib.ExitStack | None = None
+        self._dedupe = bool(dedupe)
+        self._http = _checked(http)
+        self._timeout = require_seconds("timeout", timeout)
+        self._lag = require_seconds("lag", lag, zero=True)
+        self._check_active_interval = require_seconds("check_active_interval", check_active_interval)
+
+    # --- its first storage, and what several share ---
+
+    @property
+    def group(self) -> str:
+        """The group of the first storage."""
+        return self._shape.storages[0].group
 
     @property
     def tracker_port(self) -> int:
-        return self._tracker_ports[0]
+        return self._shape.tracker_ports[0]
+
+    @property
+    def storage_port(self) -> int:
+        return self._shape.storages[0].port
+
+    @property
+    def http_port(self) -> int:
+        return self._shape.storages[0].http_port
+
+    @property
+    def storage_server(self) -> StorageServer:
+        return self.storages[0]
+
+    @property
+    def http_server(self) -> HttpServer:
+        return self.storages[0].http_server
+
+    @property
+    def volume(self) -> Volume:
+        return self.storages[0].volume
+
+    @property
+    def base_url(self) -> str:
+        """The HTTP server of the first storage, which serves the files of all."""
+        return self.storages[0].base_url
+
+    @property
+    def http(self) -> HttpOptions:
+        """How its HTTP servers serve."""
+        return self._http
+
+    # --- replication ---
+
+    @property
+    def lag(self) -> float:
+        """Seconds until the other storages of a group have what one was sent; may be changed at any time."""
+        return self._lag
+
+    @lag.setter
+    def lag(self, seconds: float) -> None:
+        self._lag = require_seconds("lag", seconds, zero=True)
+        if self._stack:
+            self._loop.call(self._replication.set_lag(self._lag))
+
+    def replicate(self) -> None:
+        """Let all storages have at once what they wait for; those that are stopped go on waiting."""
+        if self._stack:
+            self._loop.call(self._replication.flush())
+
+    # --- its life ---
 
     def start(self) -> EmbeddedCluster:
-        """Come up; whoever connects when this has returned is served. A taken port is an OSError."""
+        """Come up; whoever connects when this has returned is served. A taken port is an OSError.
+
+        A folder that holds the files of a cluster of another shape is a ValueError.
+        """
         if self._stack:
             return self
         with contextlib.ExitStack() as stack:
             self.data = Path(self._data) if self._data is not None else self._temporary_folder(stack)
-            self.volume = Volume(self.data, group=self.group, source=self.host)
-            self.volume.open()
-            stack.callback(self.volume.close)
-            loop = LoopThread(f"fdfs-cluster-{self.group}")
-            stack.callback(loop.stop)
-            self._start_servers(loop, stack)
+            volumes = self._open_volumes(stack)
+            self._loop = LoopThread(f"fdfs-cluster-{self.group}")
+            stack.callback(self._loop.stop)
+            self._replication = Replication(self._lag)
+            stack.callback(self._stop_replication)
+            self._start_servers(volumes, stack)
+            if between := self._links():
+                self._loop.call(self._replication.start(between))
             self._stack = stack.pop_all()
         _running.add(self)
         return self
@@ -108,32 +215,96 @@ class EmbeddedCluster:
         stack.callback(weakref.finalize(self, _remove_folder, path, os.getpid()))
         return path
 
-    def _start_servers(self, loop: LoopThread, stack: contextlib.ExitStack) -> None:
-        storage = Storage(self.volume)
-        self.storage_server = server = DaemonServer(
-            "storage", storage, loop, self.host, self.storage_port, self._timeout
-        )
-        self.tracker_servers = [
-            DaemonServer("tracker", tracker, loop, self.host, port, self._timeout)
-            for tracker, port in zip(self._trackers_of(storage), self._tracker_ports, strict=True)
-        ]
-        self.http_server = HttpServer(self.volume, loop, self.host, self.http_port, self._timeout)
-        for each in self._servers:
-            each.start()
-            stack.callback(each.stop)
-        storage.address = Address(server.host, server.port)
-        storage.load = lambda: server.load
-        self._tracker_ports = [each.port for each in self.tracker_servers]
-        self.storage_port = server.port
-        self.http_port = self.http_server.port
-        self.trackers = [each.address for each in self.tracker_servers]
-        self.base_url = f"http://{self.http_server.address}"
+    def _open_volumes(self, stack: contextlib.ExitStack) -> list[Volume]:
+        self._layout = layout = Layout(self.data, self._shape)
+        layout.open()
+        stack.callback(layout.close)
+        volumes = []
+        for each in self._shape.storages:
+            volume = Volume(
+                layout.base(each), group=each.group, source=each.id, paths=layout.store_paths(each)
+            )
+            volume.hosts = {plan.id: plan.host for plan in self._shape.storages}
+            volume.open()
+            stack.callback(volume.close)
+            volumes.append(volume)
+        self._open_dedupe(volumes, stack)
+        return volumes
 
-    def _trackers_of(self, storage: Storage) -> list[Tracker]:
-        return [
-            Tracker(storage, width=self._width, index=index, trackers=self._peers)
-            for index in range(len(self._tracker_ports))
+    def _open_dedupe(self, volumes: list[Volume], stack: contextlib.ExitStack) -> None:
+        self._equal_files = Dedupe(self.data / "dedupe.sqlite3", self._holder)
+        if self._dedupe:
+            self._equal_files.open()
+            stack.callback(self._equal_files.close)
+            for volume in volumes:
+                volume.dedupe = self._equal_files
+
+    def _start_servers(self, volumes: list[Volume], stack: contextlib.ExitStack) -> None:
+        storages = [Storage(volume) for volume in volumes]
+        self.storages = [
+            StorageServer(
+                storage, each, self._loop, self._timeout, self._replication, self._check_active_interval
+            )
+            for storage, each in zip(storages, self._shape.storages, strict=True)
         ]
+        for server, each in zip(self.storages, self._shape.storages, strict=True):
+            server.http_server = self._http_server(server, each)
+        self.tracker_servers = self._trackers_of(storages)
+        for each_server in self._servers:
+            each_server.start()
+            stack.callback(each_server.stop)
+        self._shape = self._shape.settled(
+            [server.port for server in self.tracker_servers],
+            [server.port for server in self.storages],
+            [server.http_server.port for server in self.storages],
+        )
+        self.trackers = [server.address for server in self.tracker_servers]
+
+    def _http_server(self, server: StorageServer, each: StoragePlan) -> HttpServer:
+        ask = None if len(self._shape.storages) == 1 else elsewhere(server, self.storages)
+        return HttpServer(
+            server.volume, self._loop, each.host, each.http_port, self._timeout, self._http, ask
+        )
+
+    def _trackers_of(self, storages: list[Storage]) -> list[DaemonServer]:
+        roster = Roster.of(
+            storages,
+            uses_ids=self._shape.uses_ids,
+            policy=self._policy,
+            pending=self._replication.waits_since,
+        )
+        plans = zip(self._shape.widths, self._shape.tracker_ports, strict=True)
+        return [
+            DaemonServer(
+                "tracker",
+                Tracker(roster, width=width, index=index, trackers=self._peers),
+                self._loop,
+                self.host,
+                port,
+                self._timeout,
+            )
+            for index, (width, port) in enumerate(plans)
+        ]
+
+    def _stop_replication(self) -> None:
+        if self._replication.has_links:
+            self._loop.call(self._replication.stop())
+
+    def _links(self) -> list[Link]:
+        servers = {server.id: server for server in self.storages}
+
+        def mark(source: Volume, peer: Volume) -> Path:
+            port = None if self._shape.uses_ids else servers[peer.source].port
+            return source.binlog.mark_of(peer.source, port)
+
+        volumes = [server.volume for server in self.storages]
+        return list(links(volumes, mark, lambda volume: servers[volume.source].listening))
+
+    def _holder(self, file_id: FileId) -> Volume | None:
+        """Return a storage that is up and has the file: its source, or a replica."""
+        able = [server for server in self.storages if server.listening]
+        able.sort(key=lambda server: server.id != file_id.source)
+        return next((server.volume for server in able if server.volume.path_of(str(file_id))), None)
 
     def _peers(self) -> list[Peer]:
         return [
@@ -143,26 +314,25 @@ class EmbeddedCluster:
 
     @property
     def _servers(self) -> list[Server]:
-        return [self.storage_server, *self.tracker_servers, self.http_server]
+        https = [server.http_server for server in self.storages]
+        return [*self.storages, *self.tracker_servers, *https]
 
     def _abandon(self) -> None:
         """Let go of what a forked child inherited: the cluster is its parent's, and lives there."""
         self._stack = None
         for server in self._servers:
             server.abandon()
-        self.volume.abandon()
+        for storage in self.storages:
+            storage.volume.abandon()
+        self._replication.abandon()
+        self._equal_files.close()
+        self._layout.abandon()
 
 
-def _check_host(host: str, *, allow_public: bool) -> None:
-    try:
-        address = ipaddress.IPv4Address(host)
-    except ValueError as error:
-        # The names of the files carry it, in four bytes.
-        raise ValueError(f"the host must be an IPv4 address, like 127.0.0.1: {host!r}") from error
-    if not (address.is_loopback or allow_public):
-        raise ValueError(
-            f"{host} is not a loopback address: whoever reaches the cluster can delete its files"
-        )
+def _checked(http: HttpOptions | None) -> HttpOptions:
+    if not isinstance(http, (HttpOptions, type(None))):
+        raise ValueError(f"http is an HttpOptions: {http!r}")  # noqa: TRY004 -- as for every other argument
+    return http or HttpOptions()
 
 
 def _remove_folder(path: Path, owner: int) -> None:

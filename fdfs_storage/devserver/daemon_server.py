@@ -9,7 +9,7 @@ from typing import Protocol
 
 from fdfs_storage.fastdfs.protocol import HEADER_BYTES, Command, Header
 
-from .faults import Answer, Delay, Drop, DropReply, Faults
+from .faults import Answer, AnswerStatus, Delay, Drop, DropReply, Fault, Faults
 from .replies import Reply, Request
 from .server import Server, logger
 from .sockets import PIECE_BYTES, Connection, LoopThread
@@ -61,11 +61,29 @@ class DaemonServer(Server):
         """Read the next request, send these bytes instead of carrying it out, and close."""
         self._faults.add(Answer(raw), command)
 
+    def answer_status_next(self, status: int, command: Command | None = None) -> None:
+        """Read the next request, and refuse it with this status instead of carrying it out."""
+        self._faults.add(AnswerStatus(status), command)
+
+    def refuse_next(self) -> None:
+        """Reset the next connection as soon as it is accepted."""
+        self._faults.refuse()
+
     def delay_next(self, seconds: float, command: Command | None = None) -> None:
         """Let the next request wait before it is carried out."""
         self._faults.add(Delay(seconds), command)
 
+    def forget_faults(self) -> None:
+        """Let the requests to come go well: faults that have not struck are forgotten."""
+        self._faults.clear()
+
+    def refuses(self) -> bool:
+        return self._faults.take_refusal()
+
     # --- conversation ---
+
+    async def settle(self, connection: Connection) -> None:
+        """Do what a request leaves to be done before its answer."""
 
     async def serve(self, connection: Connection) -> None:
         answered = False
@@ -95,12 +113,24 @@ class DaemonServer(Server):
             return True
         if isinstance(fault, Delay):
             await connection.pause(fault.seconds)
-        reply = await _carry_out(connection, self._daemon, request)
+        reply = await self._reply(connection, request, fault)
         if isinstance(fault, DropReply):
             connection.allow(fault.after_bytes)
         await _send(connection, reply)
         _log(self._what, connection, request.header.command, reply, time.perf_counter() - started)
         return isinstance(fault, DropReply) or self._daemon.closes_after(reply)
+
+    async def _reply(self, connection: Connection, request: Request, fault: Fault | None) -> Reply:
+        if isinstance(fault, AnswerStatus):
+            await connection.skip(request.header.length - len(request.body))
+            return Reply(fault.status)
+        reply = await _carry_out(connection, self._daemon, request)
+        try:
+            await self.settle(connection)
+        except BaseException:
+            reply.close()
+            raise
+        return reply
 
 
 async def _drop(connection: Connection, first: bytes, after_bytes: int) -> None:

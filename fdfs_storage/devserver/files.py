@@ -23,11 +23,12 @@ from fdfs_storage.fastdfs.protocol import (
 )
 from fdfs_storage.fastdfs.updates import SlaveHead, valid_prefix
 
-from .names import STORE_PATHS, FileFacts, is_slave, relative, slave_name
+from .incoming import Incoming
+from .names import FileFacts, is_slave, slave_name, split_name
 from .refusal import RefusedError
 from .replies import Content, Reply, Request
 from .transfers import Transfer, Upload
-from .volume import PIECE_BYTES, Incoming, Volume
+from .volume import PIECE_BYTES, Volume
 
 _DOWNLOAD_HEAD_BYTES = 16 + GROUP_BYTES
 _SHORTEST_INFO_NAME = 37  # PROTOCOL 5.7
@@ -56,18 +57,21 @@ def _upload_appender(volume: Volume, request: Request) -> Transfer:
 def _receive(volume: Volume, request: Request, *, appender: bool) -> Transfer:
     head = UploadHead.unpack(request.body[:UPLOAD_HEAD_BYTES])
     # Path, size, extension, room: the order of storage_service.c (PROTOCOL 5.2).
-    if head.store_path != STORE_PATH_ANY and head.store_path >= STORE_PATHS:
+    store_path = volume.choose_path() if head.store_path == STORE_PATH_ANY else head.store_path
+    if store_path >= len(volume.paths):
         raise RefusedError(EINVAL)
     if head.size != request.header.length - UPLOAD_HEAD_BYTES:
         raise RefusedError(EINVAL)
     if not valid_extension(head.extension):
         raise RefusedError(EINVAL)
-    volume.check_room(head.size)
+    volume.check_room(head.size, store_path)
 
     def keep(incoming: Incoming) -> FileId:
+        if volume.dedupe and not appender:
+            return volume.dedupe.keep(incoming, head.extension, volume)
         return incoming.keep(head.extension, appender=appender)
 
-    return _begun(Upload(volume.receive(), head.size, keep), request.body[UPLOAD_HEAD_BYTES:])
+    return _begun(Upload(volume.receive(store_path), head.size, keep), request.body[UPLOAD_HEAD_BYTES:])
 
 
 def _upload_slave(volume: Volume, request: Request) -> Transfer:
@@ -81,13 +85,13 @@ def _upload_slave(volume: Volume, request: Request) -> Transfer:
     def keep(incoming: Incoming) -> FileId:
         return incoming.keep_as(name)
 
-    return _begun(Upload(volume.receive(), head.size, keep), content)
+    return _begun(Upload(volume.receive(name.store_path), head.size, keep), content)
 
 
 def _slave_of(volume: Volume, head: SlaveHead) -> FileId:
     """Check master, room and target in the order of storage_service.c; return the slave's name."""
-    relative(head.master.encode("ascii"))
-    volume.check_room(head.size)
+    store_path, _ = split_name(head.master.encode("ascii"), len(volume.paths))
+    volume.check_room(head.size, store_path)
     master = volume.find(head.master.encode("ascii"), follow=False)
     name = FileId(volume.group, slave_name(head.master, head.prefix, head.extension))
     if master.with_name(Path(name.name).name).exists():
@@ -134,18 +138,23 @@ def _info(volume: Volume, request: Request) -> Reply:
         checksum = facts.crc32
     elif not request.header.status & InfoFlag.SKIP_CRC:
         checksum = volume.checksum(path)
-    return Reply(body=FileInfo(facts.size, facts.modified, checksum, facts.source).pack())
+    # Empty where the name has an id that no server of the cluster has (PROTOCOL 5.7).
+    source = facts.source if "." in facts.source else volume.hosts.get(facts.source, "")
+    return Reply(body=FileInfo(facts.size, facts.modified, checksum, source).pack())
 
 
 def _delete(volume: Volume, request: Request) -> Reply:
     name = name_in(volume, request, GROUP_BYTES)
     path = volume.find(name, follow=False)
-    if path.is_symlink() and is_slave(name):
+    is_link = path.is_symlink()
+    if is_link and is_slave(name):
         # FastDFS keeps a slave as a link to a file of its own (store_slave_file_use_link), so whatever
         # a slave's link leads to goes with it: storage_service.c, storage_server_delete_file.
         with contextlib.suppress(FileNotFoundError):
-            volume.target_of(path).unlink()
+            volume.drop(volume.target_of(path))
     volume.delete(path)
+    if is_link and volume.dedupe:
+        volume.dedupe.release(volume.name_of(path), volume)
     return Reply()
 
 

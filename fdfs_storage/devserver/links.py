@@ -18,7 +18,7 @@ from fdfs_storage.fastdfs.monitoring import ServerCommand
 from fdfs_storage.fastdfs.protocol import pack_file_id, text
 from fdfs_storage.fastdfs.updates import valid_prefix
 
-from .names import relative, slave_name
+from .names import slave_name, split_name
 from .refusal import RefusedError
 from .replies import Reply, Request
 from .transfers import Transfer
@@ -70,18 +70,21 @@ def _link(volume: Volume, asked: LinkRequest) -> FileId:
     if source.is_symlink():
         raise RefusedError(EINVAL)
     if not asked.master:
-        return _link_anew(volume, source, asked.extension)
-    relative(asked.master.encode("ascii"))
+        return link_anew(volume, source, asked.extension)
+    store_path, _ = split_name(asked.master.encode("ascii"), len(volume.paths))
+    if store_path != volume.index_of(source):
+        raise RefusedError(EINVAL)
     name = FileId(volume.group, slave_name(asked.master, asked.prefix, asked.extension))
     volume.link(source, name)
     return name
 
 
-def _link_anew(volume: Volume, source: Path, extension: str) -> FileId:
+def link_anew(volume: Volume, source: Path, extension: str) -> FileId:
     """Give the link a normal name: the source's size, the present time, and for a CRC32 a random number."""
     for _ in range(_TRIES):
         size, now = source.stat().st_size, int(time.time())
-        name = volume.name_for(size, secrets.randbits(32), now, extension)
+        place = volume.index_of(source)
+        name = volume.name_for(size, secrets.randbits(32), now, extension, False, place)
         try:
             volume.link(source, name)
         except FileExistsError:

@@ -49,8 +49,8 @@ def _store(volume: Volume, path: Path, block: bytes, flag: MetadataFlag) -> None
     if block:
         volume.replace(path, merged(_read(path), block) if flag is MetadataFlag.MERGE else ordered(block))
     elif flag is MetadataFlag.OVERWRITE:
-        path.unlink(missing_ok=True)
-        volume.touch()
+        with contextlib.suppress(FileNotFoundError):
+            volume.drop(path)
 
 
 def _read(path: Path) -> bytes | None:

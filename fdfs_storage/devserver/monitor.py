@@ -1,20 +1,17 @@
 """The tracker's commands for servers, monitors and administrators (PROTOCOL 4.4, 4.5).
 
-There are no server ids, no trunk files, and no storages that join: the one there is belongs to the cluster.
+There are no trunk files, and no storages that join or leave: those there are belong to the cluster.
 """
 
 from __future__ import annotations
 
-import re
-import struct
 import time
 from collections.abc import Callable
 
-from fdfs_storage.fastdfs.errors import EBUSY, EINVAL, ENOENT
+from fdfs_storage.fastdfs.errors import EBUSY
 from fdfs_storage.fastdfs.file_id import GROUP_BYTES
 from fdfs_storage.fastdfs.monitoring import (
     ServerCommand,
-    StorageBrief,
     StorageFilter,
     StorageRecord,
     TrackerFilter,
@@ -27,27 +24,24 @@ from fdfs_storage.fastdfs.monitoring import (
     pack_volumes,
 )
 from fdfs_storage.fastdfs.protocol import Command
-from fdfs_storage.fastdfs.statistics import Status
 
 from .dispatch import VERSION
-from .queries import STORAGE_ID_BYTES, check_storage
+from .queries import STORAGE_ID_BYTES
 from .refusal import EACCES, EOPNOTSUPP, RefusedError
 from .replies import Reply, Request
+from .roster import Group
+from .storage import Storage
 from .view import Peer, View, check_length
 
-_ADDRESS_BYTES = 52
-_ADDRESS = re.compile(rb"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]]+)):[0-9]+")
-_IDS = struct.Struct(">iB")
-_MY_IP_BYTES = 21
 # In the order of tracker_service.c; what has no meaning here has the values of an untouched tracker.conf.
 _PARAMETERS = """\
-use_storage_id=0
-id_type_in_filename=ip
+use_storage_id={uses_ids:d}
+id_type_in_filename={id_type}
 trust_storage_server_id=1
 response_ip_addr_size={address_bytes}
 storage_ip_changed_auto_adjust=1
 storage_sync_file_max_delay=86400
-store_path=0
+store_path={store_path}
 reserved_storage_space={reserved_mb} MB
 use_trunk_file=0
 slot_min_size=256
@@ -109,8 +103,13 @@ def _tracker_status(view: View, request: Request) -> Reply:
 
 def _parameters(view: View, request: Request) -> Reply:
     check_length(request, 0)
-    volume = view.storage.volume
-    known = _PARAMETERS.format(address_bytes=view.width + 1, reserved_mb=volume.reserved_mb)
+    known = _PARAMETERS.format(
+        uses_ids=view.roster.uses_ids,
+        id_type="id" if view.roster.uses_ids else "ip",
+        address_bytes=view.width + 1,
+        store_path=view.roster.policy.store_path,
+        reserved_mb=max(group.reserved_mb for group in view.roster.groups),
+    )
     return Reply(body=known.encode("ascii"))
 
 
@@ -118,10 +117,16 @@ def _parameters(view: View, request: Request) -> Reply:
 
 
 def _storage_stat(view: View, request: Request) -> Reply:
-    asked, stat = StorageFilter.unpack(request.body), view.storage.stat()
-    record = StorageRecord(
+    asked = StorageFilter.unpack(request.body)
+    records = [record for record in map(_storage_record, view.roster.storages) if asked.matches(record)]
+    return Reply(body=pack_storage_records(records, uses_ids=view.roster.uses_ids))
+
+
+def _storage_record(storage: Storage) -> StorageRecord:
+    stat = storage.stat()
+    return StorageRecord(
         id=stat.id,
-        host=str(view.storage.address),
+        host=str(storage.address),
         is_trunk_server=0,
         status=stat.status,
         connections_allocated=stat.connections_allocated or 0,
@@ -131,59 +136,27 @@ def _storage_stat(view: View, request: Request) -> Reply:
         up_time=stat.up_time,
         last_heart_beat=stat.last_heart_beat,
     )
-    return Reply(body=pack_storage_records([record] if asked.matches(record) else []))
 
 
 def _volume_stat(view: View, request: Request) -> Reply:
-    asked, volume = VolumeFilter.unpack(request.body), view.storage.volume
-    space = volume.space()
-    available = max(space.free_mb - volume.reserved_mb, 0)
-    record = VolumeRecord(
-        group=view.group,
+    asked = VolumeFilter.unpack(request.body)
+    records = (record for record in map(_volume_record, view.roster.groups) if asked.matches(record))
+    return Reply(body=pack_volumes(records))
+
+
+def _volume_record(group: Group) -> VolumeRecord:
+    space, reserved = group.space, group.reserved_mb
+    available = max(space.free_mb - reserved, 0)
+    return VolumeRecord(
+        group=group.name,
         total_mb=space.total_mb,
         free_mb=space.free_mb,
-        reserved_mb=volume.reserved_mb,
+        reserved_mb=reserved,
         available_mb=available,
         trunk_free_mb=0,
         disk_available=available > 0,
         trunk_available=0,
     )
-    return Reply(body=pack_volumes([record] if asked.matches(record) else []))
-
-
-def _storage_status(view: View, request: Request) -> Reply:
-    check_length(request, GROUP_BYTES + 1, GROUP_BYTES + _ADDRESS_BYTES)
-    view.check_group(request)
-    host, port = view.storage.address
-    if _host(request) != host:  # without server ids, no two storages of a group share an address
-        raise RefusedError(ENOENT)
-    return Reply(body=StorageBrief(Status.ACTIVE, port, host, host).pack())
-
-
-def _server_id(view: View, request: Request) -> Reply:
-    """Answer with the address that was asked about: it is the id, where the cluster has no others."""
-    check_length(request, GROUP_BYTES + 1, GROUP_BYTES + _ADDRESS_BYTES)
-    return Reply(body=_host(request).encode("ascii"))
-
-
-def _host(request: Request) -> str:
-    """Return the address that stands before a port behind the group."""
-    match = _ADDRESS.fullmatch(request.body[GROUP_BYTES:].partition(b"\0")[0])
-    if not match or not match[0].isascii():
-        raise RefusedError(EINVAL)
-    return (match[1] or match[2]).decode("ascii")
-
-
-def _storage_ids(view: View, request: Request) -> Reply:
-    check_length(request, _IDS.size)
-    if not _IDS.unpack(request.body)[1]:
-        raise RefusedError(EOPNOTSUPP)
-    return Reply(body=bytes(8))  # none in all, none here
-
-
-def _my_ip(view: View, request: Request) -> Reply:
-    check_length(request, _MY_IP_BYTES)
-    return Reply(body=request.client.encode("ascii"))
 
 
 # --- what is refused, one way or the other ------------------------------------------------------
@@ -191,24 +164,19 @@ def _my_ip(view: View, request: Request) -> Reply:
 
 def _delete_storage(view: View, request: Request) -> Reply:
     check_length(request, GROUP_BYTES + 1, GROUP_BYTES + STORAGE_ID_BYTES)
-    view.check_group(request)
-    check_storage(view, request)
-    raise RefusedError(EBUSY)  # it is active
+    view.storage_of(request)
+    raise RefusedError(EBUSY)  # it is active, or will be again: it is the cluster's
 
 
 def _delete_group(view: View, request: Request) -> Reply:
     check_length(request, GROUP_BYTES)
-    view.check_group(request)
+    view.group_of(request)
     raise RefusedError(EBUSY)  # it has a storage
 
 
 def _set_trunk_server(view: View, request: Request) -> Reply:
     check_length(request, GROUP_BYTES, GROUP_BYTES + STORAGE_ID_BYTES)
-    view.check_group(request)
-    raise RefusedError(EOPNOTSUPP)
-
-
-def _group_name(_view: View, _request: Request) -> Reply:
+    view.group_of(request)
     raise RefusedError(EOPNOTSUPP)
 
 
@@ -223,14 +191,9 @@ COMMANDS: dict[int, Callable[[View, Request], Reply]] = {
     ServerCommand.PARAMETERS: _parameters,
     ServerCommand.STORAGE_CLUSTER_STAT: _storage_stat,
     ServerCommand.VOLUME_STAT: _volume_stat,
-    ServerCommand.STORAGE_STATUS: _storage_status,
-    ServerCommand.GET_SERVER_ID: _server_id,
-    ServerCommand.FETCH_STORAGE_IDS: _storage_ids,
-    ServerCommand.GET_MY_IP: _my_ip,
     ServerCommand.DELETE_STORAGE: _delete_storage,
     ServerCommand.DELETE_GROUP: _delete_group,
     ServerCommand.SET_TRUNK_SERVER: _set_trunk_server,
-    ServerCommand.GET_GROUP_NAME: _group_name,
     **dict.fromkeys(
         (
             ServerCommand.BEAT,

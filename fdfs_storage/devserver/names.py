@@ -13,7 +13,6 @@ from fdfs_storage.fastdfs.file_id import NAME_BYTES, NORMAL_NAME_BYTES, FileId, 
 from .refusal import RefusedError
 
 METADATA_SUFFIX = "-m"
-STORE_PATHS = 1
 _FOLDERS = re.compile(rb"[0-9A-F]{2}/[0-9A-F]{2}/")
 _STORE_PATH = re.compile(rb"M([0-9A-Fa-f]{2})/")
 _STORE_PATH_BYTES = 4  # Mxx/
@@ -34,20 +33,22 @@ def tail_of(name: str) -> str:
     return name[-_TAIL_BYTES:]
 
 
-def relative(name: bytes) -> bytes:
-    """Check a name as the storage does, in its order (PROTOCOL 5.1), and cut off the store path."""
+def split_name(name: bytes, store_paths: int) -> tuple[int, bytes]:
+    """Check a name as the storage does, in its order (PROTOCOL 5.1); return the store path and the rest."""
     # The C storage overruns its buffers with longer names; they are refused here (PROTOCOL, section 2).
     if not _PREFIX_BYTES < len(name) <= NAME_BYTES:
         raise RefusedError(EINVAL)
+    index = 0
     if name.startswith(b"M"):
         match = _STORE_PATH.match(name)
-        if not match or int(match[1], 16) >= STORE_PATHS:
+        index = int(match[1], 16) if match else store_paths
+        if not match or index >= store_paths:
             raise RefusedError(EINVAL)
         name = name[match.end() :]
     name = name.partition(b"\0")[0]
     if not _FOLDERS.match(name) or b"/" in name[6:]:
         raise RefusedError(EINVAL)
-    return name
+    return index, name
 
 
 def slave_name(master: str, prefix: str, extension: str) -> str:
@@ -98,7 +99,7 @@ class FileFacts(NamedTuple):
     crc32: int | None
     """From the name, where that tells."""
     source: str
-    """The address in the name, where it has one."""
+    """The address or server id in the name, where it has one."""
 
     @classmethod
     def of(cls, path: Path, name: bytes) -> FileFacts:
@@ -109,9 +110,7 @@ class FileFacts(NamedTuple):
         except (InvalidFileIdError, UnicodeDecodeError):  # no storage gave it this name
             return cls(path, size, modified, None, None, "")
         created = int(file_id.created.timestamp()) if file_id.size is not None else None
-        # A server id could only be resolved with storage_ids.conf.
-        source = file_id.source if "." in file_id.source else ""
         crc32 = file_id.crc32
         if file_id.kind is Kind.SLAVE and len(file_id.name) <= NORMAL_NAME_BYTES:
             crc32 = file_id.first_crc32  # FastDFS takes so short a name for a normal file's (6.16.1)
-        return cls(path, size, modified, created, crc32, source)
+        return cls(path, size, modified, created, crc32, file_id.source)

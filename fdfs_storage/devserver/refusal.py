@@ -10,6 +10,8 @@ EACCES = 13
 """A command of storages, from a connection that joined as none."""
 EOPNOTSUPP = 95
 """What is asked for is switched off, or another tracker's business."""
+ECONNREFUSED = 111
+"""The server that would know is stopped."""
 
 
 class RefusedError(Exception):

@@ -7,6 +7,7 @@ import asyncio
 import errno
 import logging
 import socket
+import struct
 import time
 
 from .dispatch import Load
@@ -16,6 +17,7 @@ logger = logging.getLogger("fdfs_storage.devserver")
 
 _BACKLOG = 512
 _ACCEPT_PAUSE_SECONDS = 0.1
+_RESET = struct.pack("ii", 1, 0)  # close at once, and tell the peer so with a RST
 
 
 class PortError(OSError):
@@ -84,6 +86,10 @@ class Server(abc.ABC):
     async def serve(self, connection: Connection) -> None:
         """Talk to one client until it or the server has enough; EOFError and OSError end it as well."""
 
+    def refuses(self) -> bool:
+        """Say whether the connection that was accepted just now is to be reset."""
+        return False
+
     def _bind(self) -> None:
         try:
             self._listener = socket.create_server((self.host, self.port), backlog=_BACKLOG)
@@ -120,6 +126,10 @@ class Server(abc.ABC):
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._listener)
             loop.call_later(_ACCEPT_PAUSE_SECONDS, self._resume)
+            return
+        if self.refuses():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            sock.close()
             return
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

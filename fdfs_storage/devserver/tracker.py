@@ -6,31 +6,32 @@ from collections.abc import Callable
 
 from fdfs_storage.fastdfs.protocol import HEADER_BYTES, Command, Header, Width
 
-from . import monitor, queries
+from . import identities, monitor, queries
 from .dispatch import BUFFER_BYTES, active_test, begin
 from .replies import Reply, Request
-from .storage import Storage
+from .roster import Roster
 from .view import Peer, View
 
 TRACKER_COMMANDS: dict[int, Callable[[View, Request], Reply]] = {
     Command.ACTIVE_TEST: active_test,
     **queries.COMMANDS,
     **monitor.COMMANDS,
+    **identities.COMMANDS,
 }
 
 
 class Tracker:
-    """One tracker of a cluster of one storage; `trackers` tells of all of them, in the order of `index`."""
+    """One tracker of a cluster; `trackers` tells of all of them, in the order of `index`."""
 
     def __init__(
         self,
-        storage: Storage,
+        roster: Roster,
         *,
         width: Width = Width.NARROW,
         index: int = 0,
         trackers: Callable[[], list[Peer]],
     ) -> None:
-        self._view = View(storage, width, index, trackers)
+        self._view = View(roster, width, index, trackers)
 
     def expects(self, header: Header) -> int | None:
         """Return how much of the body is to be read; None: close without an answer (PROTOCOL 1.2)."""

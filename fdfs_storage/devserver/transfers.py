@@ -8,9 +8,9 @@ from collections.abc import Callable
 from fdfs_storage.fastdfs.file_id import FileId
 from fdfs_storage.fastdfs.protocol import pack_file_id
 
+from .incoming import Incoming
 from .refusal import RefusedError, status_of
 from .replies import Reply
-from .volume import Incoming
 
 
 class Transfer(abc.ABC):

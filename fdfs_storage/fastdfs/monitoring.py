@@ -168,10 +168,10 @@ _STORAGE = Layout.of(
 )
 
 
-def pack_storage_records(records: Iterable[StorageRecord]) -> bytes:
-    """The reply to STORAGE_CLUSTER_STAT, of a cluster without server ids and trunk files."""
+def pack_storage_records(records: Iterable[StorageRecord], *, uses_ids: bool = False) -> bytes:
+    """The reply to STORAGE_CLUSTER_STAT, of a cluster without trunk files."""
     packed = [_STORAGE.write(record) for record in records]
-    return _STORAGE_HEAD.pack(0, 0, len(packed)) + b"".join(packed)
+    return _STORAGE_HEAD.pack(uses_ids, 0, len(packed)) + b"".join(packed)
 
 
 def unpack_storage_records(body: bytes) -> list[StorageRecord]:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from fdfs_storage.fastdfs.links import public_url
+from fdfs_storage.fastdfs.links import Links
 from tests.conftest import eventually
 
 CONTENT = b"0123456789"
@@ -52,7 +52,7 @@ def test_an_uploaded_file_is_served_at_its_id(client, base_url):
 
 def test_a_deleted_file_is_not_served(client, base_url):
     file_id = client.upload(b"content", "txt")
-    url = public_url(base_url, str(file_id))
+    url = Links(base_url).url(str(file_id), 0)
     assert eventually(lambda: fetch(url).status == 200)
 
     client.delete(file_id)
@@ -69,7 +69,7 @@ def test_every_kind_of_file_is_served(client, base_url, kind):
         "bare": lambda: (client.upload(CONTENT), CONTENT),
     }[kind]
     file_id, content = make()
-    url = public_url(base_url, str(file_id))
+    url = Links(base_url).url(str(file_id), 0)
 
     assert eventually(lambda: fetch(url).status == 200)
     assert fetch(url).body == content
@@ -77,7 +77,7 @@ def test_every_kind_of_file_is_served(client, base_url, kind):
 
 def test_an_appender_is_served_as_it_is_now(client, base_url):
     file_id = client.upload_appender(CONTENT, "log")
-    url = public_url(base_url, str(file_id))
+    url = Links(base_url).url(str(file_id), 0)
     assert eventually(lambda: fetch(url).body == CONTENT)
 
     client.append(file_id, b"more")
@@ -96,7 +96,7 @@ def test_head_has_the_headers_and_no_body(url):
 
 def test_the_date_is_that_in_the_id(client, base_url):
     file_id = client.upload(CONTENT, "txt")
-    url = public_url(base_url, str(file_id))
+    url = Links(base_url).url(str(file_id), 0)
     assert eventually(lambda: fetch(url).status == 200)
 
     assert fetch(url).headers["Last-Modified"] == file_id.created.strftime("%a, %d %b %Y %H:%M:%S GMT")

@@ -79,6 +79,69 @@ def test_an_answer_replaces_the_servers_own(embedded: EmbeddedCluster, storage: 
     assert not list(embedded.volume.files())
 
 
+@pytest.mark.parametrize("status", [2, 16, 28])
+def test_a_status_answers_a_request_that_is_not_carried_out(
+    embedded: EmbeddedCluster, storage: Wire, status: int
+) -> None:
+    embedded.storage_server.answer_status_next(status)
+
+    assert storage.ask(UPLOAD, upload(LARGE)) == (status, b"")
+    assert not list(embedded.volume.files())
+    assert storage.store(LARGE)
+
+
+def test_a_storage_closes_behind_a_request_that_it_is_told_to_call_invalid(
+    embedded: EmbeddedCluster, storage: Wire, tracker: Wire
+) -> None:
+    for server in (embedded.storage_server, embedded.tracker_servers[0]):
+        server.answer_status_next(22, Command.ACTIVE_TEST)
+
+    assert storage.ask(ACTIVE_TEST) == tracker.ask(ACTIVE_TEST) == (22, b"")
+    assert storage.ends()
+    assert tracker.lives()
+
+
+def test_a_status_waits_for_its_command(embedded: EmbeddedCluster, tracker: Wire) -> None:
+    embedded.tracker_servers[0].answer_status_next(2, Command.LIST_ALL_GROUPS)
+
+    assert tracker.ask(STORE).status == 0
+    assert tracker.ask(LIST_ALL_GROUPS) == (2, b"")
+    assert tracker.ask(LIST_ALL_GROUPS).status == 0
+
+
+def test_a_connection_is_reset_as_soon_as_it_is_there(embedded: EmbeddedCluster, storage: Wire) -> None:
+    assert storage.lives()
+    embedded.storage_server.refuse_next()
+
+    with pytest.raises(ConnectionResetError), Wire(embedded.storage_server.address) as wire:
+        wire.recv(1)
+
+    assert storage.lives()
+    assert greets(embedded.storage_server.address)
+
+
+def greets(address: str) -> bool:
+    try:
+        with Wire(address) as wire:
+            return wire.lives()
+    except ConnectionResetError:
+        return False
+
+
+def test_each_refusal_strikes_one_connection(embedded: EmbeddedCluster) -> None:
+    for _ in range(2):
+        embedded.tracker_servers[0].refuse_next()
+
+    assert [greets(embedded.trackers[0]) for _ in range(3)] == [False, False, True]
+
+
+def test_each_storage_has_faults_of_its_own() -> None:
+    with EmbeddedCluster(storages=2) as cluster:
+        cluster.storages[1].drop_next_reply()
+
+        assert [greets(storage.address) for storage in cluster.storages] == [True, False]
+
+
 def test_a_fault_waits_for_its_command(embedded: EmbeddedCluster, tracker: Wire) -> None:
     embedded.tracker_servers[0].answer_next(b"garbage", Command.LIST_ALL_GROUPS)
 

@@ -45,7 +45,7 @@ from .wire import (
 
 fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 STATUSES = {0, 2, 17, 21, 22, 28}
-TRACKER_STATUSES = {0, 2, 13, 16, 22, 28, 95}
+TRACKER_STATUSES = {0, 2, 13, 16, 22, 28, 36, 95}
 COMMANDS = st.one_of(st.sampled_from([*STORAGE_COMMANDS, *TRACKER_COMMANDS]), st.integers(0, 255))
 
 NAMES = st.one_of(
@@ -121,12 +121,12 @@ def test_a_storage_answers_anything(volume: Volume, command: int, body: bytes, s
 
 
 @fuzz
-@given(COMMANDS, BODIES, st.integers(0, 255))
-def test_a_tracker_answers_anything(volume: Volume, command: int, body: bytes, status: int) -> None:
+@given(COMMANDS, BODIES, st.booleans())
+def test_a_tracker_answers_anything(volume: Volume, command: int, body: bytes, uses_ids: bool) -> None:
     peers = [Peer(Address("127.0.0.1", 1), 0, True, Load())]
-    tracker = Tracker(Roster.of([Storage(volume)]), trackers=lambda: peers)
+    roster = Roster.of([Storage(volume)], uses_ids=uses_ids)
 
-    assert tracker.answer(command, body, status).status in TRACKER_STATUSES
+    assert Tracker(roster, trackers=lambda: peers).answer(command, body).status in TRACKER_STATUSES
 
 
 @fuzz

@@ -14,7 +14,8 @@ import pytest
 from fdfs_storage.devserver.refusal import RefusedError
 from fdfs_storage.devserver.replies import Reply, Request
 from fdfs_storage.devserver.storage import Storage
-from fdfs_storage.devserver.volume import Rotation, Space, Volume
+from fdfs_storage.devserver.store_path import Rotation, Space
+from fdfs_storage.devserver.volume import Volume
 from fdfs_storage.fastdfs.file_id import FileId
 
 from .wire import (
