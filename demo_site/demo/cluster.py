@@ -54,6 +54,8 @@ def require_base_url() -> None:
 def started(folder: Path) -> EmbeddedCluster:
     try:
         return start(folder, Ports(*(port if free(port) else 0 for port in USUAL)))
+    except ValueError as error:  # a folder of another shape
+        raise CommandError(str(error)) from error
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             # Another process on the folder, say, or a full disk.

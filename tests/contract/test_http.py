@@ -38,14 +38,14 @@ def base_url(cluster):
 @pytest.fixture
 def url(client, base_url):
     """The URL of a file that is served."""
-    url = public_url(base_url, str(client.upload(CONTENT, "txt")))
+    url = Links(base_url).url(str(client.upload(CONTENT, "txt")), 0)
     assert eventually(lambda: fetch(url).status == 200)
     return url
 
 
 def test_an_uploaded_file_is_served_at_its_id(client, base_url):
     content = bytes(range(256)) * 400
-    url = public_url(base_url, str(client.upload(content, "jpg")))
+    url = Links(base_url).url(str(client.upload(content, "jpg")), 0)
 
     assert eventually(lambda: fetch(url).body == content)
 
