@@ -98,13 +98,14 @@ class Loan:
 
     __slots__ = ("_connection", "_deadline", "_fresh", "_place", "_pool", "_shelf")
 
+    _connection: Connection
+
     def __init__(self, pool: Pool, shelf: _Shelf, deadline: Deadline, fresh: bool) -> None:
         self._pool = pool
         self._shelf = shelf
         self._deadline = deadline
         self._fresh = fresh
         self._place = _Place()
-        self._connection: Connection | None = None
 
     def __enter__(self) -> Connection:
         try:
@@ -122,9 +123,7 @@ class Loan:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         connection = self._connection
-        if connection is None:
-            self._shelf.release(self._place, None)
-        elif connection.settled and not isinstance(error, ProtocolError) and self._pool.owns(self._shelf):
+        if connection.settled and not isinstance(error, ProtocolError) and self._pool.owns(self._shelf):
             self._shelf.release(self._place, connection)
         else:
             self._shelf.release(self._place, None)

@@ -13,9 +13,10 @@ import shutil
 import stat
 import tempfile
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, Union, cast
+from typing import Any, BinaryIO, Union, cast
 
 from .connection import Connection, Deadline
 from .errors import InvalidArgumentError
@@ -58,7 +59,7 @@ class Source(abc.ABC):
     size: int
     rewindable = True
     """Whether `send` can be called again after a failure."""
-    opened: tuple[io.IOBase | IO[bytes], ...] = ()
+    opened: tuple[ExitStack, ...] = ()
     """What is to be closed with it."""
 
     def __enter__(self) -> Source:
@@ -67,8 +68,8 @@ class Source(abc.ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for file in self.opened:
-            file.close()
+        for stack in self.opened:
+            stack.close()
 
     @abc.abstractmethod
     def send(
@@ -203,13 +204,9 @@ def _of_size(source: Source, size: int | None) -> Source:
 
 
 def _of_path(path: Path, size: int | None) -> Source:
-    file = path.open("rb")
-    try:
-        source = _of_stream(file, size)
-    except BaseException:
-        file.close()
-        raise
-    source.opened += (file,)
+    with ExitStack() as stack:
+        source = _of_stream(stack.enter_context(path.open("rb")), size)
+        source.opened += (stack.pop_all(),)
     return source
 
 
@@ -225,15 +222,12 @@ def _of_stream(stream: BinaryIO, size: int | None) -> Source:
 
 
 def _spooled(stream: BinaryIO) -> Source:
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the Source
-    try:
+    with ExitStack() as stack:
+        spool = stack.enter_context(tempfile.TemporaryFile())
         shutil.copyfileobj(stream, spool, _PIECE_BYTES)
         spool.seek(0)
         source = _Descriptor(spool)
-    except BaseException:
-        spool.close()
-        raise
-    source.opened = (spool,)
+        source.opened = (stack.pop_all(),)
     return source
 
 

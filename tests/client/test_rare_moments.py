@@ -4,6 +4,7 @@ import io
 import os
 import socket
 import tempfile
+import threading
 import time
 
 import pytest
@@ -155,6 +156,16 @@ def test_our_own_congestion_puts_no_server_to_rest(embedded):
         assert client.groups()
 
 
+def test_a_list_is_asked_for_again_in_time(client):
+    file_id = client.upload(b"content")
+    client.info(file_id)
+    directory: Directory = client._cluster._directory
+    directory._groups["group1"].at = time.monotonic() - 1000
+
+    assert directory.source(file_id)
+    assert directory._groups["group1"].at > time.monotonic() - 900
+
+
 def test_one_thread_refreshes_a_list_for_all(client):
     file_id = client.upload(b"content")
     client.info(file_id)
@@ -249,6 +260,18 @@ def test_a_connection_whose_descriptor_went_away_is_stale(monkeypatch):
 
         assert connection.stale
         connection.close()
+
+
+def test_a_place_that_is_handed_over_as_the_time_runs_out_is_held(monkeypatch):
+    shelf, first, second = _Shelf(1), _Place(), _Place()
+    assert shelf.reserve(first, Deadline(1))
+
+    def run_out(_event, _seconds):
+        shelf.release(first, None)
+        return False
+
+    monkeypatch.setattr(threading.Event, "wait", run_out)
+    assert shelf.reserve(second, Deadline(1))
 
 
 def test_a_place_that_was_only_asked_for_is_given_back_too():
