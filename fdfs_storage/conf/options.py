@@ -37,6 +37,11 @@ class Options:
     """
     token_window: int = 300
     """Seconds for which one file's URL stays the same, so that caches hit; 0 makes a new one each second."""
+    x_accel: str = ""
+    """The internal location of the nginx in front of Django that leads to the storages' web servers.
+
+    Private files are handed over to it, without a trailing slash; empty: Django streams them itself.
+    """
     group: str | None = None
     """Uploads go to this group only; None lets the tracker choose."""
     connect_timeout: float = _LIMITS.connect_timeout

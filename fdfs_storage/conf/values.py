@@ -29,6 +29,7 @@ _LONGEST_TTL = 10 * 365 * 86400
 _LONGEST_WINDOW = 86400
 _MOST_CONNECTIONS = 1024
 _SCHEME = re.compile(r"(?:https?:)?//", re.IGNORECASE)
+_LOCATION = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _URL_HINT = "must be a URL such as http://img.example.com:8888, or host:port"
 
 
@@ -139,6 +140,17 @@ def _token_secret(value: Any) -> Secret | None:
     return value if isinstance(value, Secret) else Secret(value)
 
 
+def _x_accel(value: Any) -> str:
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not _LOCATION.fullmatch(value):
+        raise ValueError(
+            "must be the path of a location in nginx's configuration that is internal, such as /_fdfs/; "
+            f"got {value!r}"
+        )
+    return value.rstrip("/")
+
+
 def _address_map(value: Any) -> Mapping[str, str]:
     hint = 'must be a dictionary such as {"172.17.0.2": "10.0.0.5", "172.18.0.0/16": "10.0.0.6:23001"}'
     if not isinstance(value, Mapping):
@@ -182,6 +194,7 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "token_secret": _token_secret,
     "token_ttl": _whole(1, _LONGEST_TTL, "of seconds "),
     "token_window": _whole(0, _LONGEST_WINDOW, "of seconds "),
+    "x_accel": _x_accel,
     "group": _group,
     "connect_timeout": _seconds,
     "network_timeout": _seconds,

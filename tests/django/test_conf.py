@@ -72,6 +72,14 @@ def test_a_base_url_may_be_a_url_or_an_address(given, url):
         ("base_urls", {"group1": " "}),
         ("base_urls", {"group1": "ftp://img.example.com"}),
         ("base_urls", {"": "http://img.example.com"}),
+        ("x_accel", "_fdfs/"),
+        ("x_accel", "/"),
+        ("x_accel", "//img.example.com/"),
+        ("x_accel", "/_fdfs/../"),
+        ("x_accel", "/_fdfs/?a=b"),
+        ("x_accel", "/_fdfs/\n"),
+        ("x_accel", "/文件/"),
+        ("x_accel", 5),
         ("url_with_group", "yes"),
         ("url_with_group", 1),
         ("token_secret", 5),
@@ -97,6 +105,20 @@ def test_a_base_url_may_be_a_url_or_an_address(given, url):
 def test_a_value_that_makes_no_sense_is_refused_by_the_name_of_its_option(option, value):
     with pytest.raises(ImproperlyConfigured, match=option):
         conf.resolve({option: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "location"),
+    [
+        ("/_fdfs/", "/_fdfs"),
+        ("/_fdfs", "/_fdfs"),
+        ("/internal/fdfs-1.a/", "/internal/fdfs-1.a"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_an_internal_location_is_a_path(given, location):
+    assert conf.resolve({"x_accel": given}).x_accel == location
 
 
 @given(st.text())

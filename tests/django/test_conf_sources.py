@@ -261,6 +261,7 @@ CHANGES = {
     "base_url": "//b",
     "base_urls": {"g": "//b"},
     "url_with_group": False,
+    "x_accel": "/_fdfs/",
     "token_secret": SECRET,
     "group": "g",
     "verify": False,

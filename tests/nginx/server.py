@@ -39,6 +39,14 @@ def shipped(name: str, replaced: Mapping[str, str]) -> str:
     return text
 
 
+def _await(address: str) -> None:
+    """Return when a worker answers: nginx loses a SIGTERM that comes while it is starting them."""
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert connection.recv(1)
+
+
 @contextlib.contextmanager
 def running(binary: str, folder: Path, site: str) -> Iterator[str]:
     """Run nginx with `site`, whose `listen 8888` becomes a free port; gives `host:port`."""
@@ -58,6 +66,10 @@ def running(binary: str, folder: Path, site: str) -> Iterator[str]:
     )
     listener.close()
     try:
+        try:
+            _await(address)
+        except OSError as error:
+            raise AssertionError((folder / "error.log").read_text()) from error
         yield address
         assert process.poll() is None, (folder / "error.log").read_text()
     finally:
