@@ -92,7 +92,8 @@ def _find_out(field: FileField, name: str, missing: set[str]) -> dict[str, Any]:
     with storage.open(name) as file:
         found[SIZE] = file.size
         if TYPE in missing:
-            found[TYPE] = content_type(file.read(HEAD_BYTES), name)
+            longest = companions.longest(field, _wanted(field)[TYPE])
+            found[TYPE] = content_type(file.read(HEAD_BYTES), name)[:longest]
         if missing & set(DIMENSIONS):
             found[WIDTH], found[HEIGHT] = companions.dimensions(file)
     if CRC32 in missing:

@@ -19,6 +19,10 @@ from .transactions.journal_reading import SUSPECT, Entry, inherited, journals, r
 from .transactions.references import referenced
 
 
+# The databases are asked for so many files right before these are dealt with.
+_MOST_AT_ONCE = 60
+
+
 class Fate(enum.Enum):
     """What a suspect turned out to be."""
 
@@ -61,12 +65,14 @@ def sweep(folder: Path, *, delete: bool, older_than_seconds: float) -> Iterator[
 def _judge(suspects: list[Entry], newest: float, *, delete: bool) -> Iterator[Finding]:
     old = [entry for entry in suspects if entry.seconds <= newest]
     yield from (Finding(entry, Fate.YOUNG) for entry in suspects if entry.seconds > newest)
-    in_use = referenced({entry.name for entry in old})
-    for entry in old:
-        if entry.name in in_use:
-            yield Finding(entry, Fate.IN_USE)
-        else:
-            yield _examine(entry, delete=delete)
+    for start in range(0, len(old), _MOST_AT_ONCE):
+        some = old[start : start + _MOST_AT_ONCE]
+        in_use = referenced({entry.name for entry in some})
+        for entry in some:
+            if entry.name in in_use:
+                yield Finding(entry, Fate.IN_USE)
+            else:
+                yield _examine(entry, delete=delete)
 
 
 def _examine(entry: Entry, *, delete: bool) -> Finding:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.files.base import File
 from django.core.files.images import get_image_dimensions
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Model
+from django.db.models import FileField, Model
 
 from fdfs_storage.fastdfs import FileId, Kind
 from fdfs_storage.fastdfs.errors import FastDFSError, InvalidFileIdError
@@ -53,13 +53,13 @@ def measure(field: FastDFSFieldMixin, content: File[Any], name: str) -> dict[str
     wanted = of(field)
     measured: dict[str, Any] = {}
     if NAME in wanted:
-        measured[NAME] = clean_name(name, _length(field, wanted[NAME]))
+        measured[NAME] = clean_name(name, longest(field, wanted[NAME]))
     if {SIZE, CRC32, TYPE} & wanted.keys():
         sure_of_size = isinstance(content, UploadedFile) and content.size is not None
         head, size, crc32 = _scan(content, whole=CRC32 in wanted or (SIZE in wanted and not sure_of_size))
         measured[SIZE] = content.size if sure_of_size else size
         measured[CRC32] = crc32
-        measured[TYPE] = content_type(head, name)[: _length(field, wanted.get(TYPE)) or None]
+        measured[TYPE] = content_type(head, name)[: longest(field, wanted.get(TYPE))]
     if WIDTH in wanted or HEIGHT in wanted:
         measured[WIDTH], measured[HEIGHT] = dimensions(content)
     return {kind: value for kind, value in measured.items() if kind in wanted}
@@ -131,7 +131,8 @@ def clean_name(name: str, longest: int | None) -> str:
     return bare[: limit - len(ending)] + ending
 
 
-def _length(field: FastDFSFieldMixin, companion: str | None) -> int | None:
+def longest(field: FileField, companion: str | None) -> int | None:
+    """Return how many characters a companion field takes, None for any number."""
     return getattr(field.model._meta.get_field(companion), "max_length", None) if companion else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.core.checks import CheckMessage
@@ -12,7 +13,7 @@ from django.db.models import FileField, Model
 from django.db.models.fields.files import FieldFile, FileDescriptor
 from django.utils.translation import gettext as _
 
-from fdfs_storage.transactions import bearers, is_ours, ledger
+from fdfs_storage.transactions import autocommits, bearers, is_ours, ledger
 
 from . import checks, companions, replaced
 
@@ -24,13 +25,13 @@ class FastDFSFileDescriptor(FileDescriptor):
 
     def __set__(self, instance: Model, value: Any) -> None:
         attname = self.field.attname
-        loaded = attname in vars(instance)  # else the row, or Model.__init__, sets it for the first time
+        loaded = attname in vars(instance)  # else it is deferred, or Model.__init__ sets it
         previous = vars(instance).get(attname)
         super().__set__(instance, value)
         if isinstance(value, FieldFile):
             self.field.note_bearer(instance, value)
-        if loaded:
-            self.field.note_assignment(instance, previous, value)
+        if loaded or not instance._state.adding:
+            self.field.note_assignment(instance, previous, value, seen=loaded)
 
 
 class FastDFSFieldMixin(FileField):
@@ -89,11 +90,26 @@ class FastDFSFieldMixin(FileField):
 
     def pre_save(self, model_instance: Model, add: bool) -> Any:
         """Upload what is not uploaded yet; a second call finds it uploaded."""
+        if not add:
+            replaced.look_up(self, model_instance)
         file = super().pre_save(model_instance, add)
         upload = ledger().get(file.name)
         if upload:
             upload.attempt()
         return file
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        """Upload what bulk_update is about to write, which asks no pre_save."""
+        if isinstance(value, FieldFile) and value and not replaced.is_stored(value):
+            value.save(str(value.name), value.file, save=False)
+            upload = ledger().get(value.name)
+            if upload:
+                upload.attempt()
+        return super().get_db_prep_save(value, connection)
+
+    def value_to_string(self, obj: Model) -> str:
+        """Return a plain str for serializers, some of which take no other."""
+        return str(super().value_to_string(obj))
 
     # --- what the descriptor and the signals tell ---------------------------------------------
 
@@ -108,12 +124,20 @@ class FastDFSFieldMixin(FileField):
         if name and value.instance is not instance:
             bearers.bear(name, instance)
 
-    def note_assignment(self, instance: Model, previous: Any, value: Any) -> None:
-        """Remember what is replaced, and bring the companions up to date, without a request."""
+    def note_assignment(self, instance: Model, previous: Any, value: Any, *, seen: bool) -> None:
+        """Remember what is replaced, and bring the companions up to date, without a request.
+
+        What is deferred was not `seen`: what it was is asked for when the row is written.
+        """
         source = value.instance if replaced.is_stored(value) else None
+        reloads = _reloads(source, instance)
+        if reloads:
+            replaced.reloaded(self, instance)
+            if not seen:
+                return
         unchanged = replaced.stored_name(value) == replaced.stored_name(previous) is not None
-        if not unchanged and not _reloads(source, instance):
-            replaced.remember(self, instance, previous)
+        if not unchanged and not reloads:
+            replaced.remember(self, instance, previous, seen=seen)
         if not unchanged and companions.of(self):
             self.update_companions(instance, value, source)
 
@@ -122,10 +146,14 @@ class FastDFSFieldMixin(FileField):
             companions.fill(self, instance, getattr(instance, self.attname).measured())
         elif not value:
             companions.fill(self, instance, dict.fromkeys(companions.of(self)))
-        elif source is not None and source is not instance and isinstance(source, self.model):
+        elif source is not None and source is not instance and self._has(source, value):
             companions.copy(self, source, instance)
         else:
             companions.fill(self, instance, companions.told(self, str(value)))
+
+    def _has(self, source: Model, value: FieldFile) -> bool:
+        """Say whether a file is that of this field, and no other one, in another instance."""
+        return isinstance(source, self.model) and value.field.attname == self.attname
 
     def note_instance(self, instance: Model, **_: Any) -> None:
         """Measure the file that an instance was made with; of rows, nothing is to be done."""
@@ -140,9 +168,18 @@ class FastDFSFieldMixin(FileField):
         upload = ledger().get(name)
         if upload:
             upload.written(using)
-        if name and not connections[using].in_atomic_block:
-            bearers.put_down(name, instance)
+        if name and bearers.bears(name, instance):
+            _put_down(name, instance, using)
         replaced.saved(self, instance, using)
+
+
+def _put_down(name: str, instance: Model, using: str) -> None:
+    """Count an instance as a bearer until others can see the row that it wrote."""
+    connection = connections[using]
+    if connection.in_atomic_block:
+        connection.on_commit(partial(bearers.put_down, name, instance))  # and keep it alive until then
+    elif autocommits(connection):
+        bearers.put_down(name, instance)
 
 
 def _reloads(source: Model | None, instance: Model) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, signals
 
 from . import companions, replaced
@@ -18,12 +20,18 @@ class _Rows:
         self._fields = fields
 
     def connect(self, model: type[Model]) -> None:
+        signals.pre_save.connect(self.saving, sender=model, weak=False)
         signals.post_save.connect(self.saved, sender=model, weak=False)
         signals.pre_delete.connect(self.deleting, sender=model, weak=False)
         signals.post_delete.connect(self.deleted, sender=model, weak=False)
         for field in self._fields:
             if companions.of(field):
                 signals.post_init.connect(field.note_instance, sender=model, weak=False)
+
+    def saving(self, instance: Model, using: str, raw: bool = False, **_: Any) -> None:
+        for field in self._fields:
+            if not raw:
+                replaced.saving(field, instance, using)
 
     def saved(
         self, instance: Model, using: str, update_fields: Collection[str] | None = None, **_: Any
@@ -32,9 +40,12 @@ class _Rows:
             if update_fields is None or field.name in update_fields or field.attname in update_fields:
                 field.note_saved(instance, using)
 
-    def deleting(self, instance: Model, **_: Any) -> None:
+    def deleting(self, instance: Model, using: str, origin: Any = None, **_: Any) -> None:
         for field in self._fields:
-            getattr(instance, field.attname)  # what is deferred cannot be loaded any more afterwards
+            with suppress(ObjectDoesNotExist):  # the row is gone already
+                getattr(instance, field.attname)  # what is deferred cannot be loaded any more afterwards
+            if origin is instance:  # else it was loaded just now
+                replaced.deleting(field, instance, using)
 
     def deleted(self, instance: Model, using: str, **_: Any) -> None:
         for field in self._fields:

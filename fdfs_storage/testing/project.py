@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn, cast
 
 from django.apps import apps
@@ -17,6 +19,8 @@ from django.utils.module_loading import import_string
 from fdfs_storage import conf
 from fdfs_storage.devserver import EmbeddedCluster
 from fdfs_storage.storage import FastDFSStorage
+
+from .unsettled import forgotten
 
 BACKEND = "fdfs_storage.storage.FastDFSStorage"
 Override = Callable[[dict[str, Any]], AbstractContextManager[None]]
@@ -77,13 +81,20 @@ def pointed_at(cluster: EmbeddedCluster, overriding: Override) -> Iterator[FastD
         for storage, given in fixed:
             storage._given = _movable(given)
         # After that, because a changed setting is what makes them look again.
-        with overriding(_changes(cluster)):
+        with _folder() as folder, overriding({**_changes(cluster), **_journal(folder)}):
             default = cast("FastDFSStorage", storages[DEFAULT_STORAGE_ALIAS])
-            with default.client:
+            with forgotten(folder), default.client:
                 yield default
     finally:
         for storage, given in fixed:
             storage._given = given
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    # A process that a test started may yet write there.
+    with TemporaryDirectory(prefix="fdfs-journal-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _storages_of_fields() -> Iterable[FastDFSStorage]:
@@ -98,6 +109,11 @@ def _changes(cluster: EmbeddedCluster) -> dict[str, Any]:
     if not _is_ours(changes["STORAGES"].get(DEFAULT_STORAGE_ALIAS, {})):
         changes["STORAGES"][DEFAULT_STORAGE_ALIAS] = {"BACKEND": BACKEND}
     return changes
+
+
+def _journal(folder: Path) -> dict[str, Any]:
+    """Return what leads the journal there, where the project keeps one."""
+    return {"FDFS_JOURNAL": folder} if getattr(settings, "FDFS_JOURNAL", None) else {}
 
 
 def _places(cluster: EmbeddedCluster) -> dict[str, Any]:

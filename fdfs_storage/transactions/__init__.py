@@ -9,6 +9,6 @@ from . import bearers, journal
 from .ledger import ledger
 from .references import is_ours
 from .removal import discard, settle
-from .uploads import in_transaction
+from .uploads import autocommits, in_transaction
 
-__all__ = ["bearers", "discard", "in_transaction", "is_ours", "journal", "ledger", "settle"]
+__all__ = ["autocommits", "bearers", "discard", "in_transaction", "is_ours", "journal", "ledger", "settle"]

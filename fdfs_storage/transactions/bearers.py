@@ -23,10 +23,15 @@ def bear(name: str, bearer: object) -> None:
 
 def put_down(name: str, bearer: object) -> None:
     """Count the object as a bearer of the name no longer."""
-    references = _bearers.get(name, {})
-    reference = references.get(id(bearer))
+    reference = _bearers.get(name, {}).get(id(bearer))
     if reference is not None and reference() is bearer:
         _drop(name, id(bearer), reference)
+
+
+def bears(name: str, bearer: object) -> bool:
+    """Say whether the object counts as a bearer of the name."""
+    reference = _bearers.get(name, {}).get(id(bearer))
+    return reference is not None and reference() is bearer
 
 
 def borne(name: str) -> bool:

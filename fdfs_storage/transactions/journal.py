@@ -116,12 +116,19 @@ def own() -> Journal | None:
     if key not in _journals:
         try:
             made = Journal(where)
-            remove_finished(where)
         except OSError as error:
             raise ImproperlyConfigured(f"FDFS_JOURNAL: cannot write to {where}: {error}") from error
         if _journals.setdefault(key, made) is not made:  # another thread was faster
             made.close()
+        remove_finished(where)
     return _journals[key]
+
+
+def let_go(where: Path) -> None:
+    """Close this process's journal in that folder, if it has one there."""
+    journal = _journals.pop((os.getpid(), where), None)
+    if journal is not None:
+        journal.close()
 
 
 def note(sign: str, field: str, name: str) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,8 +96,8 @@ def rewrite(path: Path, entries: list[Entry]) -> None:
 
 
 def remove_finished(folder: Path) -> None:
-    """Remove journals of processes that ended with nothing open."""
+    """Remove journals of processes that ended with nothing open; leave alone what cannot be read."""
     for path in journals(folder):
-        with inherited(path) as ours:
+        with suppress(OSError), inherited(path) as ours:  # another user's, perhaps
             if ours and not any(unsettled(read(path))):
                 path.unlink(missing_ok=True)

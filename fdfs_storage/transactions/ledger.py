@@ -11,7 +11,7 @@ from django.db.models import FileField
 
 from . import journal
 from .journal_reading import SETTLED, SUSPECT, UPLOADED
-from .uploads import NewName, Upload
+from .uploads import Hook, NewName, Upload
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ class Ledger:
     def get(self, name: str | None) -> Upload | None:
         return self._uploads.get(name) if name and self._uploads else None
 
+    def uploads(self) -> list[Upload]:
+        """Return all whose fate is not known."""
+        return list(self._uploads.values())
+
     def add_new(self, field: FileField, name: str) -> NewName:
         """Take in a file that was just uploaded; return its name, which is watched from now on."""
         upload = Upload(field, name, self.forget)
@@ -40,10 +44,13 @@ class Ledger:
         self._add(upload)
         return watched
 
-    def add_old(self, field: FileField, name: str) -> Upload:
-        """Take in a file that a row has had, to be deleted once no transaction is open in this thread."""
+    def add_old(self, field: FileField, name: str, hook: Hook | None = None) -> Upload:
+        """Take in a file that a row has had, to be deleted once no transaction is open in this thread.
+
+        `hook` waits for the one that takes it from its row.
+        """
         upload = self.get(name) or Upload(field, name, self.forget)
-        upload.wait()
+        upload.wait(hook)
         if upload.name not in self._uploads:
             self._add(upload)
         return upload
@@ -95,7 +102,9 @@ class Ledger:
     def _tidy(self) -> None:
         """Keep a process bounded that uploads and never settles."""
         self.ripe(0)
-        for upload in list(self._uploads.values())[:-_MOST_UPLOADS]:
+        # What waits for a transaction is bounded by it, and known at its end.
+        waiting = [upload for upload in list(self._uploads.values()) if not upload.waits()]
+        for upload in waiting[:-_MOST_UPLOADS]:
             self.give_up(upload, f"{_MOST_UPLOADS} files wait for their rows; call settle() now and then")
 
 

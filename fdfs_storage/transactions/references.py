@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import reduce
 from itertools import islice
+from operator import or_
 from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, connections
-from django.db.models import FileField, QuerySet
+from django.db.models import FileField, Q, QuerySet
+from django.db.models.functions import Left, Length, Right
+from django.db.models.lookups import Exact, In, LessThanOrEqual
 
 from fdfs_storage.storage import FastDFSStorage
 
-# Times the forms of a name, below the 999 variables that a statement of older SQLite may have.
-_NAMES_PER_QUERY = 100
+# At most 16 variables for each, below the 999 that a statement of older SQLite may have.
+_NAMES_PER_QUERY = 60
+# The last part of every id has them: source, time, size and CRC32. What is shorter could stand anywhere.
+_SHORTEST_MARK = 27
 
 
 def is_ours(field: object) -> bool:
@@ -35,6 +41,10 @@ def file_fields() -> list[FileField]:
 def referenced(names: Collection[str]) -> set[str]:
     """Return those of the names that a row of any database refers to, whatever wrote it.
 
+    A row refers to a file if the last part of the file's id stands anywhere in the column: so ids without
+    a group count, those with backslashes, and URLs of any host, this storage's or a former one's, with
+    whatever comes behind. Each column is read from end to end.
+
     Outside of a transaction only: inside, a database may answer as of its beginning. Raises what the
     database raises where it cannot tell; then nothing is known about any name.
     """
@@ -48,27 +58,75 @@ def referenced(names: Collection[str]) -> set[str]:
 
 
 def _in_column(field: FileField, alias: str, names: list[str]) -> set[str]:
-    forms = {form: name for name in names for form in _forms(field, name)}
-    rows = QuerySet(field.model, using=alias).filter(**{f"{field.attname}__in": list(forms)}).order_by()
+    rows = QuerySet(field.model, using=alias).filter(_refers(field, names)).order_by()
     try:
-        found = set(rows.values_list(field.attname, flat=True))
+        values = list(rows.values_list(field.attname, flat=True).distinct())
     except DatabaseError:
         if _has_table(field, alias):
             raise
         return set()  # not every table is in every database
-    if found - forms.keys():  # a column that does not tell capitals apart means one of them, or several
-        return set(names)
-    return {forms[value] for value in found}
+    return set().union(*(_meant(value, names) for value in values))
 
 
-def _forms(field: FileField, name: str) -> Iterator[str]:
-    """Give the ways in which rows hold an id: as it is, with a slash in front, as a URL of the storage."""
-    yield name
-    yield f"/{name}"
+def _meant(value: str, names: list[str]) -> set[str]:
+    """Return the names that a row can mean; a column that knows no capitals may hold what is none of them."""
+    text = value.lower()
+    return {name for name in names if _mark(name).lower() in text} or set(names)
+
+
+def _mark(name: str) -> str:
+    """Return what stands in every text that refers to the file, whatever is before and behind it."""
+    mark = name.rpartition("/")[2]
+    return mark if len(mark) >= _SHORTEST_MARK else name
+
+
+def _refers(field: FileField, names: list[str]) -> Q:
+    """Return the condition of a row that refers to one of the files: it contains a mark.
+
+    To look for every mark in every row takes long. Nearly all rows hold a plain id or URL, and to see
+    that it is none of the files takes one look at its end, however many files there are.
+    """
+    column = field.attname
+    contained = _any(Q(**{f"{column}__contains": _mark(name)}) for name in names)
+    return ~(_plain(field, names) & ~_ends(column, names)) & contained
+
+
+def _plain(field: FileField, names: list[str]) -> Q:
+    """Return the condition of a row that can have a mark nowhere but at its end.
+
+    It begins as an id, and is not longer than the shortest of these is in that form.
+    """
+    lengths: dict[str, int] = {}
+    for name in names:
+        group = name.partition("/")[0]
+        for prefix in _prefixes(field, name):
+            start, length = f"{prefix}{group}/M", len(prefix) + len(name)
+            lengths[start] = min(length, lengths.get(start, length))
+    column = field.attname
+    # No LIKE: where it takes capitals for small letters, it lets rows pass that are not plain.
+    return _any(
+        Q(Exact(Left(column, len(start)), start)) & Q(LessThanOrEqual(Length(column), length))
+        for start, length in lengths.items()
+    )
+
+
+def _ends(column: str, names: list[str]) -> Q:
+    marks: dict[int, set[str]] = {}
+    for name in names:
+        marks.setdefault(len(_mark(name)), set()).add(_mark(name))
+    return _any(Q(In(Right(column, length), sorted(those))) for length, those in marks.items())
+
+
+def _prefixes(field: FileField, name: str) -> Iterator[str]:
+    """Give what commonly stands before an id: nothing, a slash, the storage's base URL."""
     storage: Any = field.storage
     options = storage.options
-    for base in {options.base_url, *getattr(options, "base_urls", {}).values()} - {""}:
-        yield f"{base}/{name}"
+    base = options.base_urls.get(name.partition("/")[0]) or options.base_url
+    yield from ("", "/", f"{base}/") if base else ("", "/")
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions)
 
 
 def _has_table(field: FileField, alias: str) -> bool:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.db import DataError, IntegrityError, ProgrammingError, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import FileField
 
 from .bearers import borne
-
-# The database has answered, and the answer is no: the row is not there.
-_REFUSALS = (DataError, IntegrityError, ProgrammingError)
+from .watching import watch
 
 
 class NewName(str):
@@ -47,7 +45,7 @@ class Upload:
         """Called once a row with the file is committed for certain."""
         self.attempted = False
         """Whether a row with it was to be written; without that, it may have been meant for later."""
-        self.doubtful = False
+        self.doubtful = is_historical(field)
         """Whether an outcome is unknown, so that a row may yet appear."""
         self.over = False
         """Whether its fate is known, or given up."""
@@ -55,7 +53,7 @@ class Upload:
         """Whether the statements to come are those of its row."""
         self.tries = 0
         """How often the databases could not be asked about it."""
-        self._hooks: list[weakref.ref[_Hook]] = []
+        self._hooks: list[weakref.ref[Hook]] = []
         self._new_name: weakref.ref[NewName] | None = None
         self._thread = threading.get_ident()
         self._collected = False
@@ -72,15 +70,21 @@ class Upload:
         self.wait()
         self.in_statement = True
         for connection in connections.all(initialized_only=True):
-            if not connection.in_atomic_block:
-                self._watch(connection)
+            watch(connection, self)
 
-    def wait(self) -> None:
-        """Stay for as long as a transaction is open in this thread, which may bring a row or take it."""
+    def wait(self, hook: Hook | None = None) -> None:
+        """Stay for as long as a transaction is open in this thread, which may bring a row or take it.
+
+        `hook` waits already for the one that takes it.
+        """
         self.attempted = True
+        if hook is not None:
+            self._hooks.append(weakref.ref(hook))
+            self._take_back(hook.connection())
         for connection in connections.all(initialized_only=True):
             if connection.in_atomic_block:
-                self._hook(connection)
+                if hook is None or hook.connection() is not connection:
+                    self._hook(connection)
             elif not autocommits(connection):
                 self.doubtful = True
 
@@ -89,14 +93,34 @@ class Upload:
         connection = connections[using]
         if connection.in_atomic_block:
             self._hook(connection).has_row = True
+            watch(connection, self)
         elif autocommits(connection):
             self.has_row(self)
 
     def pending(self) -> bool:
         """Say whether a transaction is open that may bring a row, or an object lives that may write one."""
-        self._hooks = [reference for reference in self._hooks if reference() is not None]
         self.in_statement = self._is_named()
-        return bool(self._hooks) or borne(self.name) or self.in_statement
+        return self.waits() or borne(self.name) or self.in_statement
+
+    def waits(self) -> bool:
+        """Say whether a transaction is open that may bring a row or take it."""
+        self._hooks = [reference for reference in self._hooks if reference() is not None]
+        return any(self._open_hooks())
+
+    def lost_sight(self, connection: BaseDatabaseWrapper) -> None:
+        """Note a statement, outside of transactions, of which nobody knows how it ended."""
+        hooked = any(hook.connection() is connection for hook in self._open_hooks())
+        if not self.over and self.in_statement and not hooked:
+            self.doubtful = True
+
+    def undone(self, connection: BaseDatabaseWrapper) -> None:
+        """Note that a savepoint was rolled back: the row, if it was written since, is not there."""
+        self._take_back(connection)
+
+    def _take_back(self, connection: BaseDatabaseWrapper | None) -> None:
+        for hook in self._open_hooks():
+            if hook.connection() is connection:
+                hook.has_row = False
 
     def waits_for_collector(self) -> bool:
         """Say, once, whether only garbage may have the name: an instance and its FieldFile make a circle.
@@ -108,7 +132,7 @@ class Upload:
             and self._thread == threading.get_ident()
             and self.attempted
             and self._is_named()
-            and all(reference() is None for reference in self._hooks)
+            and not self.waits()
         )
         self._collected = self._collected or waits
         return waits
@@ -116,7 +140,11 @@ class Upload:
     def _is_named(self) -> bool:
         return self._new_name is not None and self._new_name() is not None
 
-    def _hook(self, connection: BaseDatabaseWrapper) -> _Hook:
+    def _open_hooks(self) -> Iterator[Hook]:
+        hooks = (reference() for reference in list(self._hooks))
+        return (hook for hook in hooks if hook is not None and not hook.called)
+
+    def _hook(self, connection: BaseDatabaseWrapper) -> _RowHook:
         """Return what waits for the innermost savepoint; another one waits for the whole transaction."""
         savepoints = connection.savepoint_ids
         connection.savepoint_ids = []
@@ -126,38 +154,36 @@ class Upload:
             connection.savepoint_ids = savepoints
         return self._hook_here(connection) if savepoints else outermost
 
-    def _hook_here(self, connection: BaseDatabaseWrapper) -> _Hook:
+    def _hook_here(self, connection: BaseDatabaseWrapper) -> _RowHook:
         savepoints = frozenset(connection.savepoint_ids)
-        for reference in self._hooks:
-            hook = reference()
-            if hook is not None and hook.connection() is connection and hook.savepoints == savepoints:
+        for hook in self._open_hooks():
+            here = hook.connection() is connection and hook.savepoints == savepoints
+            if here and isinstance(hook, _RowHook):
                 return hook
-        hook = _Hook(self, connection, savepoints)
-        self._hooks.append(weakref.ref(hook))
-        connection.on_commit(hook)
-        return hook
-
-    def _watch(self, connection: BaseDatabaseWrapper) -> None:
-        watching = (each.upload() for each in connection.execute_wrappers if isinstance(each, _Watch))
-        if self not in watching:
-            # First in the list: execute_wrapper() takes its own away from the end.
-            connection.execute_wrappers.insert(0, _Watch(self))
+        made = _RowHook(connection)
+        made.uploads.append(self)
+        self._hooks.append(weakref.ref(made))
+        connection.on_commit(made)
+        return made
 
 
-class _Hook:
+class Hook:
     """Waits in a connection for COMMIT. Where it is dropped instead, that is the news."""
 
-    def __init__(self, upload: Upload, connection: BaseDatabaseWrapper, savepoints: frozenset[str]) -> None:
-        self.upload = upload
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = weakref.ref(connection)
-        self.savepoints = savepoints
+        self.savepoints = frozenset(connection.savepoint_ids)
+        self.uploads: list[Upload] = []
         self.has_row = False
-        self._called = False
+        """Whether a row with the file was written and not taken back."""
+        self.called = False
 
     def __call__(self) -> None:
-        self._called = True
-        if self.has_row:
-            self.upload.has_row(self.upload)
+        self.called = True
+        self.committed()
+
+    def committed(self) -> None:
+        """Do what there is to be done after COMMIT."""
 
     def __del__(self) -> None:
         """Tell a rollback that the database confirmed from a connection that was lost.
@@ -167,32 +193,25 @@ class _Hook:
         soon. Inside the atomic block it is a savepoint that was rolled back.
         """
         connection = self.connection()
-        if self._called:
+        if self.called:
             return
         if connection is None or (connection.errors_occurred and not connection.in_atomic_block):
-            self.upload.doubtful = True
+            for upload in self.uploads:
+                upload.doubtful = True
 
 
-class _Watch:
-    """Sees, outside of transactions, how the statements behind an upload end."""
+class _RowHook(Hook):
+    """Waits for the COMMIT of one upload's row."""
 
-    def __init__(self, upload: Upload) -> None:
-        self.upload = weakref.ref(upload)
+    def committed(self) -> None:
+        for upload in self.uploads:
+            if self.has_row:
+                upload.has_row(upload)
 
-    def __call__(
-        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
-    ) -> Any:
-        upload = self.upload()
-        if upload is None or upload.over or not upload.in_statement:
-            context["connection"].execute_wrappers.remove(self)
-            return execute(sql, params, many, context)
-        try:
-            return execute(sql, params, many, context)
-        except _REFUSALS:
-            raise
-        except BaseException:
-            upload.doubtful = True
-            raise
+
+def is_historical(field: FileField) -> bool:
+    """Say whether the field is that of a migration: its table may have another name than the model's now."""
+    return field.model.__module__ == "__fake__"
 
 
 def autocommits(connection: BaseDatabaseWrapper) -> bool:

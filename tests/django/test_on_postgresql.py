@@ -10,7 +10,7 @@ import pytest
 from tests.django import postgres
 
 ROOT = Path(__file__).parents[2]
-FILES = ["test_transactions.py", "test_fields.py", "test_sweep.py", "test_backfill.py"]
+FILES = ["test_transactions.py", "test_fields.py", "test_sweep.py", "test_references.py", "test_backfill.py"]
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,12 @@ from fdfs_storage.fastdfs.errors import FileMissingError
 from fdfs_storage.storage import FastDFSStorage
 from fdfs_storage.testing.fresh import fresh
 from fdfs_storage.testing.project import override, pointed_at
+from fdfs_storage.transactions import journal, ledger
+from tests.django.shelf.models import Paper
 
 OURS = "fdfs_storage.storage.FastDFSStorage"
 HTTP = HttpOptions(token_secret="a secret of the tests", token_ttl=60)
+FIELD: Any = Paper._meta.get_field("file")
 ELSEWHERE = {"trackers": ["192.0.2.1:22122"], "base_url": "http://192.0.2.1", "group": "far", "pool_size": 3}
 
 
@@ -189,3 +193,48 @@ def test_what_was_stopped_is_started(embedded: EmbeddedCluster, stopped: str) ->
     assert embedded.storage_server.listening
     assert embedded.http_server.listening
     assert all(tracker.listening for tracker in embedded.tracker_servers)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_journal_of_the_project_is_not_written_to(
+    settings: Any, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    settings.FDFS_JOURNAL = tmp_path / "not made on this machine"
+    request.getfixturevalue("fdfs_storage")
+
+    Paper.objects.create(title="new", file=ContentFile(b"a", "a.txt"))
+
+    [lines] = [path.read_text("ascii") for path in Path(settings.FDFS_JOURNAL).glob("*.journal")]
+    assert [line[0] for line in lines.splitlines()] == ["+", "-"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_journal_s_place_is_given_back_and_nothing_stays_in_the_other(
+    tmp_path: Path, fdfs_cluster: EmbeddedCluster
+) -> None:
+    with override_settings(FDFS_JOURNAL=tmp_path):
+        with pointed_at(fdfs_cluster, override()):
+            folder = django_settings.FDFS_JOURNAL
+            ledger().add_old(FIELD, "group1/a")
+            assert list(folder.glob("*.journal"))
+
+        assert tmp_path == django_settings.FDFS_JOURNAL
+    assert not folder.exists()
+    assert folder not in {place for _, place in journal._journals}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_project_without_a_journal_gets_none(fdfs_storage: FastDFSStorage) -> None:
+    assert journal.folder() is None
+
+
+def test_what_a_test_leaves_open_is_forgotten_and_what_was_open_before_is_not(
+    fdfs_cluster: EmbeddedCluster,
+) -> None:
+    before = ledger().add_old(FIELD, "group1/before")
+    with pointed_at(fdfs_cluster, override()):
+        ledger().add_old(FIELD, "group1/of the test")
+
+    assert ledger().get("group1/before") is before
+    assert ledger().get("group1/of the test") is None
+    ledger().forget(before)

@@ -56,6 +56,21 @@ class Tests(SimpleTestCase):
         from django.conf import settings
         self.assertEqual(settings.FDFS_TRACKERS, ["10.0.0.1:22122"])
 """
+JOURNAL = """
+from django.conf import settings
+from fdfs_storage.transactions import journal
+
+class Tests(FastDFSTestMixin, SimpleTestCase):
+    def test_it(self):
+        self.assertTrue(journal.own().path.exists())
+        self.assertNotEqual(settings.FDFS_JOURNAL, "/no/such/folder")
+
+    @classmethod
+    def doClassCleanups(cls):
+        super().doClassCleanups()
+        assert settings.FDFS_JOURNAL == "/no/such/folder"
+        assert not journal._journals
+"""
 SKIPPED = """
 from unittest import skip
 
@@ -97,6 +112,17 @@ def test_pytest_runs_it_too(shop: pytest.Pytester) -> None:
     write(shop, CLEAN.format(base="TestCase"))
 
     shop.runpytest_subprocess("-W", "error", "shop/tests.py").assert_outcomes(passed=2)
+
+
+def test_the_journal_of_the_project_is_not_written_to(shop: pytest.Pytester) -> None:
+    with (shop.path / "shop" / "settings.py").open("a") as settings:
+        settings.write('FDFS_JOURNAL = "/no/such/folder"\n')
+    write(shop, JOURNAL)
+
+    result = shop.run(sys.executable, "-W", "error", "-m", "django", "test", "shop")
+
+    assert result.ret == 0
+    result.stderr.fnmatch_lines(["Ran 1 test in *", "OK"])
 
 
 def test_where_the_class_fails_nothing_is_left(shop: pytest.Pytester) -> None:
