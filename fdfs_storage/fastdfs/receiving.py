@@ -133,24 +133,28 @@ class Writing(Transfer):
         self._write = write
 
     def take(self, content: bytes) -> None:
-        self._write_all(memoryview(content))
+        with memoryview(content) as piece:
+            self._write_rest(piece, self._write(piece))
         self.done += len(content)
 
     def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
         with memoryview(bytearray(min(left, _PIECE_BYTES))) as buffer:
             while left:
-                count = connection.receive_into(buffer[:left], deadline)
-                self._write_all(buffer[:count])
+                count = connection.receive_into(buffer if left >= len(buffer) else buffer[:left], deadline)
+                piece = buffer[:count]
+                written = self._write(piece)
+                if written != count and written is not None:
+                    self._write_rest(piece, written)
                 self.done += count
                 left -= count
 
-    def _write_all(self, piece: memoryview) -> None:
-        """Write a piece; an unbuffered file may take less of it at a time."""
-        while piece:
-            written = self._write(piece)
-            if written == 0:
+    def _write_rest(self, piece: memoryview, written: object) -> None:
+        """Write what is left of a piece: an unbuffered file may take less of it at a time."""
+        while isinstance(written, int) and written < len(piece):
+            if not written:
                 raise InvalidArgumentError("the target takes no bytes; open it in blocking mode")
-            piece = piece[written if isinstance(written, int) else len(piece) :]
+            piece = piece[written:]
+            written = self._write(piece)
 
 
 def require_whole(offset: int, length: int | None) -> None:
