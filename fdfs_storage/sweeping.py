@@ -18,7 +18,6 @@ from .storage import FastDFSStorage
 from .transactions.journal_reading import SUSPECT, Entry, inherited, journals, read, rewrite, unsettled
 from .transactions.references import referenced
 
-
 # The databases are asked for so many files right before these are dealt with.
 _MOST_AT_ONCE = 60
 

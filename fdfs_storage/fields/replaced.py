@@ -28,12 +28,12 @@ class Replaced:
         """Whether what the row holds is among the names already: what follows it was only in memory."""
         self.using: str | None = None
         """The database with the row that is about to be overwritten."""
-        self.asked_for = False
-        """Whether a file was to be deleted by name, whatever the field's delete_unused says."""
+        self.asked_for: set[str] = set()
+        """Those that were to be deleted by name, whatever the field's delete_unused says."""
 
     def copy(self, owner: int) -> Replaced:
         copied = Replaced(owner)
-        vars(copied).update(vars(self), owner=owner, names=list(self.names))
+        vars(copied).update(vars(self), owner=owner, names=list(self.names), asked_for=set(self.asked_for))
         return copied
 
 
@@ -58,7 +58,7 @@ def reloaded(field: FastDFSFieldMixin, instance: Model) -> None:
 def ask_for(field: FastDFSFieldMixin, instance: Model, name: str) -> Replaced:
     """Note that a file is to be deleted, whatever the field's delete_unused says."""
     record = _made(field, instance)
-    record.asked_for = True
+    record.asked_for.add(name)
     if name not in record.names:
         record.names.append(name)
     return record
@@ -96,17 +96,16 @@ def saved(field: FastDFSFieldMixin, instance: Model, using: str) -> None:
     record.since_saved = False
     record.using = None
     now = stored_name(vars(instance).get(field.attname))
-    names = [name for name in record.names if name != now]
-    if names and (field.delete_unused or record.asked_for) and is_ours(field):
+    unused = record.names if field.delete_unused else record.asked_for
+    record.names = names = [name for name in record.names if name != now and name in unused]
+    if names and is_ours(field):
         discard(field, names, using, lambda _: forget(record, names))
-    else:
-        record.names.clear()
 
 
 def forget(record: Replaced, names: Collection[str]) -> None:
     """Forget what is committed; after a rollback the next save tries again."""
     record.names = [name for name in record.names if name not in names]
-    record.asked_for = record.asked_for and bool(record.names)
+    record.asked_for.difference_update(names)
 
 
 def deleted(field: FastDFSFieldMixin, instance: Model, using: str) -> None:

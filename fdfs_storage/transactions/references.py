@@ -49,22 +49,36 @@ def referenced(names: Collection[str]) -> set[str]:
     database raises where it cannot tell; then nothing is known about any name.
     """
     found: set[str] = set()
-    for alias in connections:
-        for field in file_fields():
-            rest = iter(set(names) - found)
-            while some := list(islice(rest, _NAMES_PER_QUERY)):
-                found |= _in_column(field, alias, some)
+    for field in file_fields():
+        answers = [_in_database(field, alias, set(names) - found) for alias in connections]
+        if field.model._meta.managed and all(answer is None for answer in answers):
+            # Under another name, perhaps, that it has until the migrations are run.
+            table = field.model._meta.db_table
+            raise DatabaseError(f"{field}: its table {table} is in no database: run migrate")
+        found = found.union(*(answer for answer in answers if answer))
     return found
 
 
-def _in_column(field: FileField, alias: str, names: list[str]) -> set[str]:
+def _in_database(field: FileField, alias: str, names: Collection[str]) -> set[str] | None:
+    """Return the names that the field's rows in one database refer to; None where it has no such table."""
+    found: set[str] = set()
+    rest = iter(names)
+    while some := list(islice(rest, _NAMES_PER_QUERY)):
+        part = _in_column(field, alias, some)
+        if part is None:
+            return None
+        found |= part
+    return found
+
+
+def _in_column(field: FileField, alias: str, names: list[str]) -> set[str] | None:
     rows = QuerySet(field.model, using=alias).filter(_refers(field, names)).order_by()
     try:
         values = list(rows.values_list(field.attname, flat=True).distinct())
     except DatabaseError:
         if _has_table(field, alias):
             raise
-        return set()  # not every table is in every database
+        return None  # not every table is in every database
     return set().union(*(_meant(value, names) for value in values))
 
 
@@ -131,6 +145,8 @@ def _any(conditions: Iterable[Q]) -> Q:
 
 def _has_table(field: FileField, alias: str) -> bool:
     connection = connections[alias]
+    if {'"', "."} & set(field.model._meta.db_table):  # one of another schema, which the list does not have
+        return True
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor, include_views=True)
     identify = connection.introspection.identifier_converter

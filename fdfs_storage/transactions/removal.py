@@ -39,7 +39,8 @@ def settle(most: int = 10_000) -> list[str]:
         return []
     try:
         for connection in connections.all(initialized_only=True):
-            connection.rollback_exc = None  # Django keeps it, and with it the instance that failed
+            # Django keeps it, and with it the instance that failed.
+            connection.rollback_exc = None  # type: ignore[attr-defined]  # not in the stubs
         return _remove_unreferenced(ledger().ripe(most))
     finally:
         ledger().settling.release()
@@ -119,12 +120,11 @@ def _discard_now(uploads: list[Upload]) -> list[str]:
 
     What has to wait, for another transaction or for an object in memory, waits for settle().
     """
-    for upload in uploads:
-        upload.wait()
+    files = {upload.name: upload.field for upload in uploads if not upload.deleted}
+    known = [ledger().add_old(field, name) for name, field in files.items()]  # settle() may have been there
     if in_transaction():
         return []
-    unique = {upload.name: upload for upload in uploads if not upload.over}
-    return _remove_unreferenced([upload for upload in unique.values() if not upload.pending()])
+    return _remove_unreferenced([upload for upload in known if not upload.pending()])
 
 
 def _remove_unreferenced(uploads: list[Upload]) -> list[str]:
@@ -133,17 +133,27 @@ def _remove_unreferenced(uploads: list[Upload]) -> list[str]:
     unanswered: Counter[int] = Counter()
     for start in range(0, len(uploads), _MOST_AT_ONCE):
         some = uploads[start : start + _MOST_AT_ONCE]
+        notes = {upload.name: upload.notes for upload in some}
         try:
             kept = referenced({upload.name for upload in some})
         except Exception:  # whatever a database or its driver raises: nothing is known, so nothing is deleted
             logger.exception("cannot ask every database which files are in use; they stay for now")
             _count_try(uploads[start:])
             break
-        for upload in some:
+        still = [upload for upload in some if _holds(upload, notes[upload.name])]
+        for upload in still:
             if upload.name in kept:
                 ledger().forget(upload)
-        deleted += _delete_all([upload for upload in some if upload.name not in kept], unanswered)
+        unused = [upload for upload in still if upload.name not in kept]
+        deleted += _delete_all(unused, notes, unanswered)
     return deleted
+
+
+def _holds(upload: Upload, notes: int) -> bool:
+    """Say whether an answer still holds: whatever another thread noted since, is for the next question."""
+    if upload.over and not upload.deleted:
+        ledger().add_old(upload.field, upload.name)
+    return not upload.over and upload.notes == notes
 
 
 def _count_try(uploads: list[Upload]) -> None:
@@ -153,7 +163,7 @@ def _count_try(uploads: list[Upload]) -> None:
             ledger().give_up(upload, "the databases could not be asked whether it is in use")
 
 
-def _delete_all(uploads: list[Upload], unanswered: Counter[int]) -> list[str]:
+def _delete_all(uploads: list[Upload], notes: dict[str, int], unanswered: Counter[int]) -> list[str]:
     """Delete files; where a cluster leaves several in a row unanswered, its others are not tried."""
     deleted = []
     for upload in uploads:
@@ -161,7 +171,7 @@ def _delete_all(uploads: list[Upload], unanswered: Counter[int]) -> list[str]:
         if unanswered[cluster] >= _MOST_TRIES:
             ledger().give_up(upload, "it was not deleted: the cluster does not answer")
             continue
-        if upload.over or borne(upload.name):  # since a moment ago
+        if not _holds(upload, notes[upload.name]) or borne(upload.name):  # since a moment ago
             continue
         error = _delete(upload)
         unanswered[cluster] = unanswered[cluster] + 1 if isinstance(error, _UNANSWERED) else 0
@@ -177,6 +187,7 @@ def _delete(upload: Upload) -> Exception | None:
         logger.exception("cannot delete %s", upload.name)
         ledger().give_up(upload, f"it could not be deleted: {error}")
         return error
+    upload.deleted = True
     ledger().forget(upload)
     file_deleted.send_robust(upload.field.model, field=upload.field.name, name=upload.name)
     return None

@@ -49,8 +49,11 @@ class Upload:
         """Whether an outcome is unknown, so that a row may yet appear."""
         self.over = False
         """Whether its fate is known, or given up."""
+        self.deleted = False
         self.in_statement = False
         """Whether the statements to come are those of its row."""
+        self.notes = 0
+        """How often a row was to be written or to go with it."""
         self.tries = 0
         """How often the databases could not be asked about it."""
         self._hooks: list[weakref.ref[Hook]] = []
@@ -78,6 +81,7 @@ class Upload:
         `hook` waits already for the one that takes it.
         """
         self.attempted = True
+        self.notes += 1
         if hook is not None:
             self._hooks.append(weakref.ref(hook))
             self._take_back(hook.connection())

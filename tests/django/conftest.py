@@ -1,9 +1,11 @@
+import gc
 import io
 
 import pytest
 from PIL import Image
 
 from fdfs_storage.storage import FastDFSStorage
+from fdfs_storage.transactions import settle
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +37,15 @@ def picture():
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((320, 200)).convert("RGB").save(buffer, "JPEG")
     return buffer.getvalue()
+
+
+@pytest.fixture
+def files(broken):
+    """Say which files the cluster has, and begin with a clean slate."""
+    gc.collect()
+    settle()
+
+    def files():
+        return {f"{broken.group}/M00{str(path).rpartition('/data')[2]}" for path in broken.volume.files()}
+
+    return files

@@ -62,6 +62,14 @@ def test_only_what_is_empty_is_filled(rows, facts):
     assert known(rows[0]) == (1, *facts[1:])
 
 
+def test_a_type_is_cut_to_what_its_column_takes(rows, monkeypatch):
+    monkeypatch.setattr(Picture._meta.get_field("kind"), "max_length", 5)
+
+    backfill()
+
+    assert known(rows[0])[-1] == "image"
+
+
 def test_a_dry_run_says_it_and_writes_nothing(rows):
     code, output = backfill("--dry-run")
 

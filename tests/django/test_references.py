@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -169,3 +169,11 @@ def test_sixty_files_are_one_question_to_each_column_that_any_database_takes():
 
     assert len(asked) == len(file_fields())
     assert max(asked) < 999
+
+
+@pytest.mark.parametrize("table", ["renamed_later", 'archive"."plain'])
+def test_a_table_that_is_nowhere_to_be_found_may_have_rows_that_refer_to_a_file(monkeypatch, table):
+    monkeypatch.setattr(Plain._meta, "db_table", table)
+
+    with pytest.raises(DatabaseError):
+        referenced({ID})

@@ -92,6 +92,25 @@ def test_what_is_discarded_is_written_down_until_it_is_deleted(broken, folder):
     assert [text[0] for text in own_lines(folder)] == [UPLOADED, SETTLED, UPLOADED, SUSPECT]
 
 
+def test_what_is_to_be_deleted_is_written_down_before_the_commit(broken, folder):
+    paper = Paper.objects.create(title="new", file=content())
+
+    with transaction.atomic():
+        paper.delete()
+        assert [text[0] for text in own_lines(folder)] == [UPLOADED, SETTLED, UPLOADED]
+
+    assert own_lines(folder)[-1][0] == SETTLED
+
+
+def test_what_cannot_be_read_in_the_folder_hinders_no_upload(broken, folder):
+    (folder / "other-1-abc.journal").symlink_to("/of/another/user")
+    (folder / "other-2-abc.journal").mkdir()
+
+    Paper.objects.create(title="new", file=content())
+
+    assert Paper.objects.get().file.name in journal.own().path.read_text("ascii")
+
+
 @pytest.mark.parametrize("value", [5, "/no/such/folder", "relative/nowhere", b"/tmp"])
 def test_a_journal_that_cannot_be_kept_is_told_before_the_upload(broken, settings, value):
     settings.FDFS_JOURNAL = value

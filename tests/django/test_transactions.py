@@ -36,18 +36,6 @@ def content(text="text"):
     return ContentFile(text.encode(), "a.txt")
 
 
-@pytest.fixture
-def files(broken):
-    """Say which files the cluster has, and begin with a clean slate."""
-    gc.collect()
-    settle()
-
-    def files():
-        return {f"{broken.group}/M00{str(path).rpartition('/data')[2]}" for path in broken.volume.files()}
-
-    return files
-
-
 class WrongError(Exception):
     pass
 

@@ -58,3 +58,30 @@ class Plain(models.Model):
     image = models.ImageField(null=True, width_field="width", height_field="height")
     width = models.PositiveIntegerField(null=True)
     height = models.PositiveIntegerField(null=True)
+
+
+class Folder(models.Model):
+    """Has no file itself."""
+
+
+class Shown(models.Manager):
+    def get_queryset(self):
+        return super().get_queryset().filter(hidden=False)
+
+
+class Tagged(models.Model):
+    """Two files in one row, which its manager may hide from everybody, and which go with their folder."""
+
+    folder = models.ForeignKey(Folder, null=True, on_delete=models.CASCADE)
+    hidden = models.BooleanField(default=False)
+    first = FastDFSFileField(blank=True, original_name_field="first_name", size_field="first_size")
+    first_name = models.CharField(max_length=100, blank=True, default="")
+    first_size = models.BigIntegerField(null=True)
+    second = FastDFSFileField(blank=True, original_name_field="second_name", size_field="second_size")
+    second_name = models.CharField(max_length=100, blank=True, default="")
+    second_size = models.BigIntegerField(null=True)
+
+    objects = Shown()
+
+    class Meta:
+        base_manager_name = "objects"
