@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import socket
 import threading
 import urllib.request
@@ -18,6 +19,7 @@ from .wire import ACTIVE_TEST, DOWNLOAD, INFO, UPLOAD, Wire, download, group, pa
 
 
 def descriptors() -> set[str]:
+    gc.collect()  # what earlier tests dropped must not go while one counts
     return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
@@ -53,7 +55,8 @@ def test_nothing_is_left_of_a_stopped_cluster() -> None:
         cluster.stop()
 
     assert not cluster.data.exists()
-    assert (descriptors(), threading.active_count()) == before
+    assert descriptors() <= before[0]
+    assert threading.active_count() <= before[1]
 
 
 def test_it_is_stopped_before_it_starts() -> None:
@@ -103,7 +106,7 @@ def test_two_clusters_never_share_a_folder(tmp_path: Path) -> None:
     with EmbeddedCluster(tmp_path), pytest.raises(BlockingIOError, match="keeps its files in"):
         EmbeddedCluster(tmp_path).start()
 
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,8 @@ def test_a_taken_port_is_named_and_nothing_is_left_running(tmp_path: Path, optio
             EmbeddedCluster(tmp_path, **{option: port}).start()
 
     assert refused.value.errno == errno.EADDRINUSE
-    assert (descriptors(), threading.active_count()) == before
+    assert descriptors() <= before[0]
+    assert threading.active_count() <= before[1]
 
 
 def test_a_cluster_that_could_not_start_starts_when_the_port_is_free() -> None:

@@ -28,7 +28,8 @@ def test_nothing_is_left_of_a_stopped_cluster() -> None:
         assert busy.ends()
 
     assert not cluster.data.exists()
-    assert (descriptors(), threading.active_count()) == before
+    assert descriptors() <= before[0]
+    assert threading.active_count() <= before[1]
 
 
 def test_a_taken_port_leaves_nothing_running_and_the_folder_free(tmp_path: Path) -> None:
@@ -38,7 +39,8 @@ def test_a_taken_port_leaves_nothing_running_and_the_folder_free(tmp_path: Path)
         with pytest.raises(PortError, match=f"the tracker cannot listen on 127.0.0.1:{port}"):
             EmbeddedCluster(tmp_path, storages=2, tracker_port=port).start()
 
-    assert (descriptors(), threading.active_count()) == before
+    assert descriptors() <= before[0]
+    assert threading.active_count() <= before[1]
     with EmbeddedCluster(tmp_path, storages=2):
         pass
 
