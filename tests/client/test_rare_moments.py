@@ -293,3 +293,18 @@ def test_what_another_process_left_is_let_go_and_its_connections_closed():
 
         assert repr(pool).endswith("0 busy, 0 idle of 1>")
         assert connection.stale
+
+
+def test_a_target_that_takes_a_little_at_a_time_gets_all_of_it(client):
+    class Sipping:
+        content = b""
+
+        def write(self, piece):
+            sip = bytes(piece[:1000])
+            self.content += sip
+            return len(sip)
+
+    target = Sipping()
+    client.download_to(client.upload(content := bytes(range(250)) * 20), target)
+
+    assert target.content == content
