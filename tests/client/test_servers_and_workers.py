@@ -31,7 +31,9 @@ with Client([sys.argv[1]], limits=Limits(pool_size=4)) as client:
     gevent.joinall(jobs, timeout=60, raise_error=True)
     assert sorted(job.value for job in jobs) == list(range(60))
     killed = [gevent.spawn(work, number) for number in range(40)]
-    gevent.sleep(0.01)
+    pools = client._cluster.servers._pools.values()
+    while all(" 0 busy" in repr(pool) for pool in pools):
+        gevent.sleep(0)  # until one is in the middle of something
     gevent.killall(killed)
     assert work(1) == 1
     for pool in client._cluster.servers._pools.values():

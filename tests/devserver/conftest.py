@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,27 @@ def storage(embedded: EmbeddedCluster) -> Iterator[Wire]:
 def tracker(embedded: EmbeddedCluster) -> Iterator[Wire]:
     """A connection to the tracker."""
     with Wire(embedded.trackers[0]) as wire:
+        yield wire
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[EmbeddedCluster]:
+    """Two storages; nothing is passed on unless the test says so."""
+    with EmbeddedCluster(tmp_path, storages=2, store_paths=2, lag=3600) as pair:
+        yield pair
+
+
+@pytest.fixture
+def first(pair: EmbeddedCluster) -> Iterator[Wire]:
+    """A connection to one of the pair."""
+    with Wire(pair.storages[0].address) as wire:
+        yield wire
+
+
+@pytest.fixture
+def second(pair: EmbeddedCluster) -> Iterator[Wire]:
+    """A connection to the other."""
+    with Wire(pair.storages[1].address) as wire:
         yield wire
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -37,25 +36,6 @@ from .wire import (
 )
 
 LARGE = os.urandom(1 << 20)
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
-    """Two storages; nothing is passed on unless the test says so."""
-    with EmbeddedCluster(tmp_path, storages=2, store_paths=2, lag=3600) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def first(cluster: EmbeddedCluster) -> Iterator[Wire]:
-    with Wire(cluster.storages[0].address) as wire:
-        yield wire
-
-
-@pytest.fixture
-def second(cluster: EmbeddedCluster) -> Iterator[Wire]:
-    with Wire(cluster.storages[1].address) as wire:
-        yield wire
 
 
 def held(storage: StorageServer) -> dict[str, tuple[bytes | str, int]]:
@@ -153,55 +133,55 @@ each_change = pytest.mark.parametrize(
 
 @each_change
 def test_a_change_is_on_its_source_at_once_and_on_the_replica_after_the_lag(
-    cluster: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
+    pair: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
 ) -> None:
     change(first)
-    assert held(cluster.storages[0])
-    assert held(cluster.storages[1]) == {}
+    assert held(pair.storages[0])
+    assert held(pair.storages[1]) == {}
 
-    cluster.replicate()
+    pair.replicate()
 
-    assert held(cluster.storages[1]) == held(cluster.storages[0])
+    assert held(pair.storages[1]) == held(pair.storages[0])
 
 
 @each_change
 def test_a_change_is_passed_on_when_it_was_made(
-    cluster: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
+    pair: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
 ) -> None:
-    cluster.lag = 0
+    pair.lag = 0
 
     change(first)
 
-    assert held(cluster.storages[1]) == held(cluster.storages[0]) != {}
+    assert held(pair.storages[1]) == held(pair.storages[0]) != {}
 
 
 @each_change
 def test_source_and_replica_note_the_same_one_in_capitals(
-    cluster: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
+    pair: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
 ) -> None:
     change(first)
-    cluster.replicate()
+    pair.replicate()
 
-    source, replica = map(lines, cluster.storages)
+    source, replica = map(lines, pair.storages)
     assert "".join(letter for letter, _ in source) == letters
     assert replica == [(letter.lower(), rest) for letter, rest in source]
 
 
 @each_change
 def test_to_hear_everything_again_changes_nothing(
-    cluster: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
+    pair: EmbeddedCluster, first: Wire, change: Callable[[Wire], None], letters: str
 ) -> None:
     """After a crash the mark may be behind; here it is lost."""
     change(first)
-    cluster.replicate()
-    before = held(cluster.storages[0])
-    cluster.stop()
-    for mark in cluster.data.glob("group1/*/data/sync/*.mark"):
+    pair.replicate()
+    before = held(pair.storages[0])
+    pair.stop()
+    for mark in pair.data.glob("group1/*/data/sync/*.mark"):
         mark.unlink()
 
-    cluster.start()
+    pair.start()
 
-    assert [held(storage) for storage in cluster.storages] == [before, before]
+    assert [held(storage) for storage in pair.storages] == [before, before]
 
 
 @pytest.mark.parametrize("passed_on", [False, True])
@@ -213,76 +193,76 @@ def test_to_hear_everything_again_changes_nothing(
     ],
 )
 def test_a_line_of_a_change_that_never_came_to_be_changes_nothing(
-    cluster: EmbeddedCluster, first: Wire, line: str, passed_on: bool
+    pair: EmbeddedCluster, first: Wire, line: str, passed_on: bool
 ) -> None:
     """As a crash leaves it, between the line and the change."""
     name = first.store(b"12345", command=APPENDER).decode()
     if passed_on:
-        cluster.replicate()
-    with (cluster.volume.binlog.folder / "binlog.000").open("a") as file:
+        pair.replicate()
+    with (pair.volume.binlog.folder / "binlog.000").open("a") as file:
         file.write(f"1795551433 {line.format(name, name.replace('M00', 'M01'))}\n")
-    cluster.stop()
-    cluster.start()
+    pair.stop()
+    pair.start()
 
-    cluster.replicate()
+    pair.replicate()
 
-    assert list(held(cluster.storages[0])) == [name]
-    assert held(cluster.storages[1]) == held(cluster.storages[0])
+    assert list(held(pair.storages[0])) == [name]
+    assert held(pair.storages[1]) == held(pair.storages[0])
 
 
 @pytest.mark.parametrize(
     "line", ["", "nonsense", "1 A {0}", "1 A {0} -1 5", "1 T {0} 5 -5", "1 C MFF/00/00/x"]
 )
 def test_a_damaged_line_is_left_out_and_told(
-    cluster: EmbeddedCluster, first: Wire, line: str, caplog: pytest.LogCaptureFixture
+    pair: EmbeddedCluster, first: Wire, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = first.store(b"12345", command=APPENDER).decode()
-    with (cluster.volume.binlog.folder / "binlog.000").open("a") as file:
+    with (pair.volume.binlog.folder / "binlog.000").open("a") as file:
         file.write(line.format(name) + "\n")
-    cluster.stop()
-    cluster.start()
-    with Wire(cluster.storages[0].address) as wire:
+    pair.stop()
+    pair.start()
+    with Wire(pair.storages[0].address) as wire:
         wire.store(b"behind it")
 
-    cluster.replicate()
+    pair.replicate()
 
-    assert held(cluster.storages[1]) == held(cluster.storages[0])
+    assert held(pair.storages[1]) == held(pair.storages[0])
     assert "a damaged line in" in caplog.text
 
 
 def test_what_was_changed_and_deleted_before_the_replica_heard_of_it_never_gets_there(
-    cluster: EmbeddedCluster, first: Wire
+    pair: EmbeddedCluster, first: Wire
 ) -> None:
     for change, _ in CHANGES:
         change(first)
-    for name in held(cluster.storages[0]):
+    for name in held(pair.storages[0]):
         first.ask(DELETE, group() + name.encode())
 
-    cluster.replicate()
+    pair.replicate()
 
-    assert held(cluster.storages[0]) == held(cluster.storages[1]) == {}
+    assert held(pair.storages[0]) == held(pair.storages[1]) == {}
 
 
 def test_a_change_of_a_replica_comes_back_to_the_source(
-    cluster: EmbeddedCluster, first: Wire, second: Wire
+    pair: EmbeddedCluster, first: Wire, second: Wire
 ) -> None:
     name, doomed = first.store(b"123", command=APPENDER), first.store(b"meow")
-    cluster.replicate()
+    pair.replicate()
     assert second.ask(APPEND, append(name, b"456")).status == 0
     assert second.ask(DELETE, group() + doomed).status == 0
 
-    cluster.replicate()
+    pair.replicate()
 
     assert first.content(name) == b"123456"
-    assert held(cluster.storages[0]) == held(cluster.storages[1])
+    assert held(pair.storages[0]) == held(pair.storages[1])
 
 
-def test_what_was_passed_on_is_not_passed_back(cluster: EmbeddedCluster, first: Wire) -> None:
+def test_what_was_passed_on_is_not_passed_back(pair: EmbeddedCluster, first: Wire) -> None:
     first.store(b"meow")
     for _ in range(3):
-        cluster.replicate()
+        pair.replicate()
 
-    assert [letter for storage in cluster.storages for letter, _ in lines(storage)] == ["C", "c"]
+    assert [letter for storage in pair.storages for letter, _ in lines(storage)] == ["C", "c"]
 
 
 def test_other_groups_hear_nothing() -> None:
@@ -297,7 +277,7 @@ def test_other_groups_hear_nothing() -> None:
 
 
 def test_a_replica_has_not_got_the_file_before_the_lag(
-    cluster: EmbeddedCluster, first: Wire, second: Wire
+    pair: EmbeddedCluster, first: Wire, second: Wire
 ) -> None:
     name = first.store(b"meow")
 
@@ -314,19 +294,17 @@ def test_the_lag_passes_by_itself() -> None:
 
 
 @pytest.mark.parametrize("lag", [0, 0.05])
-def test_a_shorter_lag_counts_for_what_waits_already(
-    cluster: EmbeddedCluster, first: Wire, lag: float
-) -> None:
+def test_a_shorter_lag_counts_for_what_waits_already(pair: EmbeddedCluster, first: Wire, lag: float) -> None:
     first.store(b"meow")
 
-    cluster.lag = lag
+    pair.lag = lag
 
-    assert cluster.lag == lag
-    assert eventually(lambda: bool(held(cluster.storages[1])), seconds=10)
+    assert pair.lag == lag
+    assert eventually(lambda: bool(held(pair.storages[1])), seconds=10)
 
 
-def test_a_lag_that_makes_no_sense_changes_nothing(cluster: EmbeddedCluster) -> None:
+def test_a_lag_that_makes_no_sense_changes_nothing(pair: EmbeddedCluster) -> None:
     with pytest.raises(ValueError, match="lag is a number of seconds"):
-        cluster.lag = -1
+        pair.lag = -1
 
-    assert cluster.lag == 3600
+    assert pair.lag == 3600

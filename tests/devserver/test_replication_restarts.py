@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,25 +16,6 @@ from .wire import (
     Wire,
     group,
 )
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[EmbeddedCluster]:
-    """Two storages; nothing is passed on unless the test says so."""
-    with EmbeddedCluster(tmp_path, storages=2, store_paths=2, lag=3600) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def first(cluster: EmbeddedCluster) -> Iterator[Wire]:
-    with Wire(cluster.storages[0].address) as wire:
-        yield wire
-
-
-@pytest.fixture
-def second(cluster: EmbeddedCluster) -> Iterator[Wire]:
-    with Wire(cluster.storages[1].address) as wire:
-        yield wire
 
 
 def stats(cluster: EmbeddedCluster) -> list[StorageStat]:
@@ -53,17 +33,17 @@ def change_everything(wire: Wire) -> None:
 
 @pytest.mark.parametrize("stopped", [0, 1])
 def test_a_stopped_storage_gets_and_gives_nothing_until_it_is_started(
-    cluster: EmbeddedCluster, first: Wire, stopped: int
+    pair: EmbeddedCluster, first: Wire, stopped: int
 ) -> None:
     first.store(b"meow")
-    cluster.storages[stopped].stop()
-    cluster.replicate()
-    assert held(cluster.storages[1]) == {}
+    pair.storages[stopped].stop()
+    pair.replicate()
+    assert held(pair.storages[1]) == {}
 
-    cluster.lag = 0
-    cluster.storages[stopped].start()
+    pair.lag = 0
+    pair.storages[stopped].start()
 
-    assert held(cluster.storages[1]) == held(cluster.storages[0])
+    assert held(pair.storages[1]) == held(pair.storages[0])
 
 
 def test_one_that_is_down_does_not_keep_the_others_waiting() -> None:
@@ -76,43 +56,43 @@ def test_one_that_is_down_does_not_keep_the_others_waiting() -> None:
 
 
 def test_a_replica_whose_disk_fails_gets_its_files_when_that_works_again(
-    cluster: EmbeddedCluster, first: Wire, caplog: pytest.LogCaptureFixture
+    pair: EmbeddedCluster, first: Wire, caplog: pytest.LogCaptureFixture
 ) -> None:
-    incoming = cluster.storages[1].volume.incoming
+    incoming = pair.storages[1].volume.incoming
     incoming.rmdir()
     incoming.touch()
-    cluster.lag = 0
+    pair.lag = 0
     name = first.store(b"meow")
-    assert held(cluster.storages[1]) == {}
+    assert held(pair.storages[1]) == {}
     assert "does not get its changes" in caplog.text
 
     incoming.unlink()
     incoming.mkdir()
 
-    assert eventually(lambda: bool(held(cluster.storages[1])), seconds=10)
-    assert list(held(cluster.storages[1])) == [name.decode()]
+    assert eventually(lambda: bool(held(pair.storages[1])), seconds=10)
+    assert list(held(pair.storages[1])) == [name.decode()]
 
 
 # --- restarts -----------------------------------------------------------------------------------
 
 
-def test_what_waits_is_found_again(cluster: EmbeddedCluster, first: Wire) -> None:
+def test_what_waits_is_found_again(pair: EmbeddedCluster, first: Wire) -> None:
     change_everything(first)
-    before = held(cluster.storages[0])
-    cluster.stop()
-    cluster.start()
-    assert held(cluster.storages[1]) == {}
+    before = held(pair.storages[0])
+    pair.stop()
+    pair.start()
+    assert held(pair.storages[1]) == {}
 
-    cluster.replicate()
+    pair.replicate()
 
-    assert held(cluster.storages[1]) == held(cluster.storages[0]) == before
+    assert held(pair.storages[1]) == held(pair.storages[0]) == before
 
 
-def test_what_is_due_is_passed_on_before_the_start_returns(cluster: EmbeddedCluster, first: Wire) -> None:
+def test_what_is_due_is_passed_on_before_the_start_returns(pair: EmbeddedCluster, first: Wire) -> None:
     first.store(b"meow")
-    cluster.stop()
+    pair.stop()
 
-    with EmbeddedCluster(cluster.data, storages=2, store_paths=2) as again:
+    with EmbeddedCluster(pair.data, storages=2, store_paths=2) as again:
         assert held(again.storages[1]) == held(again.storages[0])
 
 
@@ -132,10 +112,10 @@ def test_storages_with_addresses_of_their_own_find_their_marks_again(tmp_path: P
 # --- what FastDFS would read --------------------------------------------------------------------
 
 
-def test_the_mark_has_the_lines_that_fastdfs_writes(cluster: EmbeddedCluster, first: Wire) -> None:
+def test_the_mark_has_the_lines_that_fastdfs_writes(pair: EmbeddedCluster, first: Wire) -> None:
     deleted(first)
-    cluster.replicate()
-    sync = cluster.storages[0].volume.binlog.folder
+    pair.replicate()
+    sync = pair.storages[0].volume.binlog.folder
 
     assert (sync / "100002.mark").read_text().splitlines() == [
         "binlog_index=0",
@@ -152,13 +132,13 @@ def test_the_mark_has_the_lines_that_fastdfs_writes(cluster: EmbeddedCluster, fi
 # --- statistics ---------------------------------------------------------------------------------
 
 
-def test_the_statistics_tell_what_was_passed_on(cluster: EmbeddedCluster, first: Wire) -> None:
+def test_the_statistics_tell_what_was_passed_on(pair: EmbeddedCluster, first: Wire) -> None:
     first.store(bytes(1000))
-    assert [(each.sync_out_bytes_success, each.last_sync_update) for each in stats(cluster)] == [(0, 0)] * 2
+    assert [(each.sync_out_bytes_success, each.last_sync_update) for each in stats(pair)] == [(0, 0)] * 2
 
-    cluster.replicate()
+    pair.replicate()
 
-    source, replica = stats(cluster)
+    source, replica = stats(pair)
     assert (source.sync_out_bytes_success, source.sync_in_bytes_success) == (1000, 0)
     assert (replica.sync_out_bytes_success, replica.sync_in_bytes_success) == (0, 1000)
     assert (source.last_synced, replica.upload_total) == (0, 0)
@@ -166,14 +146,14 @@ def test_the_statistics_tell_what_was_passed_on(cluster: EmbeddedCluster, first:
     assert 0 < replica.last_synced <= replica.last_sync_update
 
 
-def test_the_statistics_survive_a_restart(cluster: EmbeddedCluster, first: Wire) -> None:
+def test_the_statistics_survive_a_restart(pair: EmbeddedCluster, first: Wire) -> None:
     first.store(bytes(1000))
-    cluster.replicate()
-    before = stats(cluster)[1]
-    cluster.stop()
+    pair.replicate()
+    before = stats(pair)[1]
+    pair.stop()
 
-    cluster.start()
+    pair.start()
 
-    after = stats(cluster)[1]
+    after = stats(pair)[1]
     assert (after.last_sync_update, after.last_synced) == (before.last_sync_update, before.last_synced)
     assert after.sync_in_bytes_success == 1000

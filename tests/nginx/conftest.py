@@ -34,3 +34,8 @@ def files(cluster: EmbeddedCluster) -> Files:
     """The URLs of some files of the cluster."""
     with Client(cluster.trackers) as client:
         return stored(client)
+
+
+@pytest.fixture
+def embedded_address(cluster: EmbeddedCluster) -> str:
+    return cluster.http_server.address

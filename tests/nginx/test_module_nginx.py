@@ -63,11 +63,6 @@ def module(cluster: EmbeddedCluster, tmp_path_factory: pytest.TempPathFactory) -
         yield address
 
 
-@pytest.fixture
-def embedded_address(cluster: EmbeddedCluster) -> str:
-    return cluster.http_server.address
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("which", sorted(set(Files._fields)))
 def test_every_kind_of_file_is_served_alike(

@@ -29,11 +29,6 @@ def plain(nginx: str, cluster: EmbeddedCluster, tmp_path_factory: pytest.TempPat
         yield address
 
 
-@pytest.fixture
-def embedded_address(cluster: EmbeddedCluster) -> str:
-    return cluster.http_server.address
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("which", sorted(set(Files._fields)))
 def test_every_kind_of_file_is_served_alike(
