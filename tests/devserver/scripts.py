@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -53,6 +54,10 @@ class Running:
     def __exit__(self, *exc_info: object) -> None:
         self._process.kill()
         self._process.communicate()
+
+    def allow_descriptors(self, count: int) -> None:
+        """Let the process have so many files and sockets open from now on."""
+        resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (count, count))
 
     def read_until(self, part: str) -> list[str]:
         """Return the lines up to the first that contains `part`."""

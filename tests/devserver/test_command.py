@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import re
@@ -19,7 +20,7 @@ from fdfs_storage.fastdfs.client_conf import read_client_conf
 from fdfs_storage.management.commands import fdfs_devserver
 
 from .scripts import ROOT, Running
-from .wire import STORE, Wire
+from .wire import ACTIVE_TEST, STORE, Wire, packet
 
 SETTINGS = "tests.devserver.command_settings"
 FREE = ("--tracker-port", "0", "--storage-port", "0", "--http-port", "0")
@@ -42,6 +43,23 @@ def test_it_prints_the_settings_and_stops_cleanly(tmp_path: Path, number: signal
 
     assert values["FDFS_BASE_URL"].startswith("http://127.0.0.1:")
     assert f"The files lie in {tmp_path}" in lines
+
+
+def test_without_descriptors_it_says_so_and_serves_again_when_it_has_some(tmp_path: Path) -> None:
+    with devserver(*FREE, "--data", str(tmp_path), "-v", "2") as command, contextlib.ExitStack() as crowd:
+        lines = command.read_until("Ctrl-C")
+        (tracker,) = re.findall(r'FDFS_TRACKERS = \["(.*)"\]', "\n".join(lines))
+        command.allow_descriptors(32)
+        for _ in range(32):
+            crowd.enter_context(Wire(tracker))
+        with Wire(tracker) as last:
+            last.sendall(packet(ACTIVE_TEST))
+            said = command.read_until("cannot accept")[-1]
+            crowd.close()
+
+            assert last.read_answer() == (0, b"")
+
+    assert said == "the tracker cannot accept a connection: [Errno 24] Too many open files"
 
 
 def test_it_prints_a_client_conf(tmp_path: Path) -> None:

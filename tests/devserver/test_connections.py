@@ -13,7 +13,6 @@ from fdfs_storage.devserver.replies import Reply, Request
 from fdfs_storage.devserver.sockets import LoopThread
 from fdfs_storage.fastdfs.protocol import Header
 
-from . import scripts
 from .wire import ACTIVE_TEST, DOWNLOAD, QUIT, STORE, UPLOAD, Wire, download, packet, upload
 
 DAEMONS = pytest.mark.parametrize("daemon", ["tracker", "storage"])
@@ -153,44 +152,6 @@ def test_a_request_may_come_byte_by_byte(storage: Wire) -> None:
         storage.sendall(bytes([byte]))
 
     assert storage.read_answer().status == 0
-
-
-def test_a_server_out_of_descriptors_serves_again_when_it_has_some() -> None:
-    assert scripts.run(DESCRIPTORS) == ["refused: True", "served: True"]
-
-
-DESCRIPTORS = """
-import logging, os, resource, socket, threading
-from fdfs_storage.devserver import EmbeddedCluster
-from tests.devserver.wire import ACTIVE_TEST, Wire, packet
-
-warned = threading.Event()
-handler = logging.Handler()
-handler.emit = lambda record: warned.set()
-logging.getLogger("fdfs_storage.devserver").addHandler(handler)
-
-with EmbeddedCluster() as cluster:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Wire(cluster.trackers[0]) as second:
-        assert second.lives()
-        limit = max(map(int, os.listdir("/proc/self/fd"))) + 1
-        waiting = socket.socket()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit + 8, hard))
-        taken = []
-        try:
-            while True:
-                taken.append(os.open(os.devnull, os.O_RDONLY))
-        except OSError:
-            pass
-        host, port = cluster.trackers[0].split(":")
-        waiting.settimeout(20)
-        waiting.connect((host, int(port)))
-        waiting.sendall(packet(ACTIVE_TEST))
-        print("refused:", warned.wait(20))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        print("served:", len(waiting.recv(10)) == 10)
-        waiting.close()
-"""
 
 
 class Broken:
