@@ -13,9 +13,10 @@ import weakref
 from typing import NamedTuple
 
 from .errors import ConnectError, ConnectionLostError, DeadlineExceededError, NetworkError, ProtocolError
-from .protocol import HEADER_BYTES, Address, Command, Header
+from .protocol import HEADER_BYTES, Address, Command, unpack_header
 from .timed_socket import timed
 
+_RESPONSE = int(Command.RESPONSE)
 # The reply to an upload, a query or a small download arrives with its header in one recv.
 _EARLY_BYTES = 16 * 1024
 _SENDFILE_BYTES = 4 * 1024 * 1024
@@ -100,7 +101,8 @@ class Connection:
     def __init__(self, address: Address, sock: socket.socket) -> None:
         self.address = address
         self.settled = True
-        self.exchanges = 0
+        self.idle_since = 0.0
+        """When it was last given back after an exchange, in monotonic seconds; 0 if it never was."""
         self._sock = timed(sock)
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
@@ -124,7 +126,7 @@ class Connection:
 
     def __repr__(self) -> str:
         state = "settled" if self.settled else "unsettled"
-        return f"<Connection {self.address} {state}, {self.exchanges} exchanges>"
+        return f"<Connection {self.address} {state}>"
 
     @property
     def stale(self) -> bool:
@@ -178,29 +180,28 @@ class Connection:
 
     # --- receiving --------------------------------------------------------------------------
 
-    def receive_header(self, deadline: Deadline, body_bytes: int = 0) -> Header:
-        """Read the header of the reply; what came along with it waits for what reads the body.
+    def receive_header(self, deadline: Deadline, body_bytes: int = 0) -> tuple[int, int]:
+        """Return a reply's length and status; what came along with them waits for what reads the body.
 
         `body_bytes`: what is expected behind it. More than fits is left to the kernel for now, so that
         it goes straight to where it belongs.
         """
         self.settled = False
         room = _EARLY_BYTES if body_bytes <= _EARLY_BYTES - HEADER_BYTES else HEADER_BYTES
-        raw = self._early or self._first(room, deadline)
+        raw = self._early
+        if not raw:
+            try:
+                raw = self._receive(room, deadline)
+            except ConnectionLostError as error:
+                error.unanswered = True
+                raise
         while len(raw) < HEADER_BYTES:
             raw += self._receive(room - len(raw), deadline)
-        header = Header.unpack(raw[:HEADER_BYTES])
-        if header.command != Command.RESPONSE or header.length < 0:
+        length, command, status = unpack_header(raw)
+        if command != _RESPONSE or length < 0:
             raise ProtocolError(f"{self.address} sent {raw[:HEADER_BYTES]!r} where a reply begins")
         self._early = raw[HEADER_BYTES:]
-        return header
-
-    def _first(self, most: int, deadline: Deadline) -> bytes:
-        try:
-            return self._receive(most, deadline)
-        except ConnectionLostError as error:
-            error.unanswered = True
-            raise
+        return length, status
 
     def receive_piece(self, most: int, deadline: Deadline) -> bytes:
         """Read at least one byte of a file, and at most `most`: all of them, where the system can wait."""
@@ -250,19 +251,18 @@ class Connection:
         if self._early and not expected:
             raise ProtocolError(f"{self.address} sent more than it announced")
         self.settled = not expected
-        self.exchanges += 1
 
     def receive_reply(self, deadline: Deadline, expected: int = 0) -> Reply:
         """Read a whole reply that is not a file; `expected` more were asked for and follow it."""
-        header = self.receive_header(deadline)
-        if header.length > MAX_REPLY_BYTES:
-            raise ProtocolError(f"{self.address} announced a reply of {header.length} bytes")
-        if header.length == len(self._early):  # it came along, as nearly always
+        length, status = self.receive_header(deadline)
+        if length > MAX_REPLY_BYTES:
+            raise ProtocolError(f"{self.address} announced a reply of {length} bytes")
+        if length == len(self._early):  # it came along, as nearly always
             body, self._early = self._early, b""
         else:
-            body = self.receive_body(header.length, deadline)
+            body = self.receive_body(length, deadline)
         self.settle(expected)
-        return Reply(header.status, body)
+        return Reply(status, body)
 
     def _receive(self, most: int, deadline: Deadline, flags: int = 0) -> bytes:
         left = deadline.left()
@@ -276,9 +276,14 @@ class Connection:
         return piece
 
     def _closed(self) -> ConnectionLostError:
-        return ConnectionLostError(f"{self.address} closed the connection")
+        return self._lost(f"{self.address} closed the connection")
+
+    def _lost(self, message: str) -> ConnectionLostError:
+        error = ConnectionLostError(message)
+        error.reused = self.idle_since > 0
+        return error
 
     def _translated(self, error: OSError) -> NetworkError:
         if isinstance(error, (TimeoutError, BlockingIOError)):  # the latter is the kernel's
             return DeadlineExceededError(f"{self.address} fell silent")
-        return ConnectionLostError(f"the connection to {self.address} broke: {error}")
+        return self._lost(f"the connection to {self.address} broke: {error}")

@@ -70,6 +70,8 @@ class ConnectionLostError(NetworkError):
 
     unanswered: bool = False
     """Whether not even the first byte of a reply came."""
+    reused: bool = False
+    """Whether the connection had stood idle before, so that it may have been dead already."""
 
 
 class DeadlineExceededError(NetworkError, TimeoutError):

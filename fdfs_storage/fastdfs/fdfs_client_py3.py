@@ -333,7 +333,7 @@ class _Fence:
         """Return a whole header, then pieces of the body, never b"": a connection that ends raises."""
         try:
             if self._left is None:
-                return self._receive_header().pack()
+                return self._receive_header()
             piece = bytearray(min(count, self._left))
             with memoryview(piece) as view:
                 received = self._connection.receive_into(view, self._deadline)
@@ -343,14 +343,13 @@ class _Fence:
         self._count(received)
         return bytes(piece[:received])
 
-    def _receive_header(self) -> Header:
-        header = self._connection.receive_header(self._deadline)
-        self.length = self._left = header.length
-        self._status = header.status
-        if self._longest is not None and header.length > self._longest:
-            raise ProtocolError(f"{self.peer} announced a reply of {header.length} bytes")
+    def _receive_header(self) -> bytes:
+        length, self._status = self._connection.receive_header(self._deadline)
+        self.length = self._left = length
+        if self._longest is not None and length > self._longest:
+            raise ProtocolError(f"{self.peer} announced a reply of {length} bytes")
         self._count(0)
-        return header
+        return Header(length, Command.RESPONSE, self._status).pack()
 
     def _count(self, received: int) -> None:
         self._left = (self._left or 0) - received

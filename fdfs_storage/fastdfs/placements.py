@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from .errors import EINVAL, ENOENT, ENOSPC, FastDFSError, NoServerError, ServerError
 from .protocol import Address, Command, Placement, pack_group
@@ -23,12 +23,13 @@ class _Batch:
     """Answers to one question, put several times at `at` (monotonic seconds)."""
 
     at: float
-    placements: tuple[Placement, ...]
-    turn: Iterator[int] = field(default_factory=itertools.count)
+    rotations: Iterator[tuple[Placement, ...]]
+    """All of them without end, each time beginning with the next one."""
 
-    def rotated(self) -> tuple[Placement, ...]:
-        first = next(self.turn) % len(self.placements)
-        return self.placements[first:] + self.placements[:first]
+    @classmethod
+    def of(cls, placements: Sequence[Placement]) -> _Batch:
+        ways = [(*placements[first:], *placements[:first]) for first in range(len(placements))]
+        return cls(time.monotonic(), itertools.cycle(ways))
 
 
 class Placements:
@@ -48,11 +49,11 @@ class Placements:
         batch = self._batches.get(group)
         if batch and time.monotonic() - batch.at < self._ttl:
             # The generator behind them is hardly ever started.
-            return itertools.chain(self._awake(batch.rotated()), self._asked(group))
+            return itertools.chain(self._awake(next(batch.rotations)), self._asked(group))
         return self._asked(group)
 
     def _asked(self, group: str | None) -> Iterator[Placement]:
-        fresh = self._ask(group).rotated()
+        fresh = next(self._ask(group).rotations)
         yield from self._awake(fresh)
         if group is None:
             yield from self._elsewhere({placement.group for placement in fresh})
@@ -74,7 +75,7 @@ class Placements:
         for group in self._trackers.groups():
             if group.name not in tried and group.writable_count:
                 try:
-                    yield from self._awake(self._ask(group.name).rotated())
+                    yield from self._awake(next(self._ask(group.name).rotations))
                 except (NoServerError, ServerError):
                     continue  # full, or its storages are down: the next one
 
@@ -92,7 +93,7 @@ class Placements:
             where = f"group {group} is unknown or" if group else "the cluster"
             message = f"{where} has no active storage that takes uploads; see the tracker's log"
             raise NoServerError(message, {str(error.peer): error}) from error
-        batch = _Batch(time.monotonic(), tuple(answers))
+        batch = _Batch.of(answers)
         if self._ttl:
             self._batches[group] = batch
         return batch

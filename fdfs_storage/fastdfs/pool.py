@@ -5,145 +5,31 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections import deque
-from types import TracebackType
+from collections.abc import Callable
+from typing import TypeVar
 
 from .connection import Connection, Deadline
 from .errors import PoolTimeoutError, ProtocolError
 from .protocol import Address
 
+T = TypeVar("T")
+
+# A waiter looks this often whether a place became free without a word: by a signal at an odd moment.
+_LOOK_SECONDS = 1.0
+
 
 class _Place:
-    """The right to one connection: asked for, then held; made anew for each loan."""
-
-    __slots__ = ("held",)
-
-    held: threading.Event
-    """Made only for a place that has to be waited for."""
+    """The right to open a connection."""
 
 
-class _Shelf:
-    """What one process owns: nothing of it, not even the lock, crosses a fork.
+class _Turn:
+    """Somebody who waits: for a connection, or for the right to open one."""
 
-    Who holds a place is a set and not a count, so that giving it back twice, as after a signal at an
-    odd moment, does no harm.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._lock = threading.Lock()
-        self._waiting: deque[_Place] = deque()
-        self.busy: set[_Place] = set()
-        self.idle: deque[tuple[float, Connection]] = deque()
-
-    def reserve(self, place: _Place, deadline: Deadline) -> bool:
-        """Wait for a place, first come, first served; say whether there was one in time."""
-        with self._lock:
-            if not self._waiting and len(self.busy) < self._size:
-                self.busy.add(place)
-                return True
-        place.held = held = threading.Event()
-        with self._lock:
-            self._waiting.append(place)
-            self._hand_out()
-        if held.wait(max(0.0, deadline.remaining())):
-            return True
-        with self._lock:
-            if place in self._waiting:
-                self._waiting.remove(place)
-            return held.is_set()  # handed over while the time ran out
-
-    def release(self, place: _Place, connection: Connection | None) -> None:
-        """Give a place back, with the connection if that is fit for another exchange."""
-        self.busy.discard(place)
-        with self._lock:
-            if connection is not None:
-                self.idle.append((time.monotonic(), connection))
-            if self._waiting:
-                if place in self._waiting:
-                    self._waiting.remove(place)
-                self._hand_out()
-
-    def take_idle(self, oldest: float) -> Connection | None:
-        """Return the connection used last; close those that stood idle since before `oldest`.
-
-        Without the lock: each step on the deque is whole, and a thread that looks at the first but gets
-        the second closes one too many, no more.
-        """
-        try:
-            while self.idle[0][0] < oldest:
-                self.idle.popleft()[1].close()
-            return self.idle.pop()[1]
-        except IndexError:  # empty
-            return None
-
-    def _hand_out(self) -> None:
-        while self._waiting and len(self.busy) < self._size:
-            place = self._waiting.popleft()
-            self.busy.add(place)
-            place.held.set()
-
-    def let_go(self) -> None:
-        """Close what is idle, without the lock: a parent's may be held for ever."""
-        while True:
-            try:
-                _, connection = self.idle.pop()
-            except IndexError:
-                return
-            connection.close()
-
-
-class Loan:
-    """A connection lent for a `with` block; its place returns whatever a signal handler raises, and where."""
-
-    __slots__ = ("_connection", "_deadline", "_fresh", "_place", "_pool", "_shelf")
-
-    _connection: Connection
-
-    def __init__(self, pool: Pool, shelf: _Shelf, deadline: Deadline, fresh: bool) -> None:
-        self._pool = pool
-        self._shelf = shelf
-        self._deadline = deadline
-        self._fresh = fresh
-        self._place = _Place()
-
-    def __enter__(self) -> Connection:
-        try:
-            self._connection = connection = self._take()
-        except BaseException:
-            self._shelf.release(self._place, None)
-            raise
-        return connection
-
-    def __del__(self) -> None:
-        # For a signal that struck inside __exit__. No lock here: its holder may be what is being collected.
-        self._shelf.busy.discard(self._place)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        connection = self._connection
-        if connection.settled and not isinstance(error, ProtocolError) and self._pool.owns(self._shelf):
-            self._shelf.release(self._place, connection)
-        else:
-            self._shelf.release(self._place, None)
-            connection.close()
-
-    def _take(self) -> Connection:
-        pool, shelf = self._pool, self._shelf
-        if not shelf.reserve(self._place, self._deadline):
-            raise PoolTimeoutError(
-                f"all {pool.size} connections to {pool.address} stayed busy; "
-                "raise pool_size, or look for what holds them"
-            )
-        if self._fresh:  # the one before was dead, so its neighbours are, too
-            shelf.let_go()
-        oldest = time.monotonic() - pool.idle_seconds
-        while connection := shelf.take_idle(oldest):
-            if not connection.stale:
-                return connection
-            connection.close()
-        return Connection.open(pool.address, min(pool.connect_timeout, self._deadline.left()))
+    def __init__(self) -> None:
+        self.came = threading.Event()
+        self.given: Connection | _Place | None = None
 
 
 class Pool:
@@ -161,28 +47,34 @@ class Pool:
         self._shelves: dict[int, _Shelf] = {}
 
     def __repr__(self) -> str:
-        shelf = self._shelf()
-        return f"<Pool {self.address} {len(shelf.busy)} busy, {len(shelf.idle)} idle of {self.size}>"
+        shelf = self.shelf()
+        return f"<Pool {self.address} {shelf.busy} busy, {len(shelf.idle)} idle of {self.size}>"
 
-    def connection(self, deadline: Deadline, *, fresh: bool = False) -> Loan:
-        """Lend a connection for the exchanges of one `with` block; `fresh`: not one that stood idle.
+    def run(
+        self, operation: Callable[[Connection, Deadline], T], deadline: Deadline, *, fresh: bool = False
+    ) -> T:
+        """Run an operation on a connection; `fresh`: not on one that stood idle.
 
-        It comes back only if every exchange ended well; else it is closed. Entering raises
-        ConnectError, or PoolTimeoutError when all stayed busy.
+        The connection is kept only if every exchange ended well; else it is closed. Raises ConnectError,
+        PoolTimeoutError when all stayed busy, and what the operation raises.
         """
-        return Loan(self, self._shelf(), deadline, fresh)
+        shelf = self.shelf()
+        connection = shelf.take(self, deadline, fresh)
+        try:
+            return operation(connection, deadline)
+        except ProtocolError:
+            connection.close()
+            raise
+        finally:
+            shelf.give_back(connection)
 
     def close(self) -> None:
         """Close what is idle now, and what is busy when it comes back; a later use starts anew."""
         shelf = self._shelves.pop(os.getpid(), None)
         if shelf is not None:
-            shelf.let_go()
+            shelf.close()
 
-    def owns(self, shelf: _Shelf) -> bool:
-        """Say whether a shelf is still this process's: not after a fork, nor after `close`."""
-        return self._shelves.get(os.getpid()) is shelf
-
-    def _shelf(self) -> _Shelf:
+    def shelf(self) -> _Shelf:
         """Return this process's shelf; a child lets go of its parent's, silently.
 
         Letting go closes the child's copies of the descriptors and nothing more: the parent's
@@ -193,8 +85,163 @@ class Pool:
         shelf = self._shelves.get(pid)
         if shelf is None:
             inherited = [theirs for owner, theirs in list(self._shelves.items()) if owner != pid]
-            shelf = self._shelves.setdefault(pid, _Shelf(self.size))
+            shelf = self._shelves.setdefault(pid, _Shelf(pid, self.size))
             self._shelves = {pid: shelf}
             for theirs in inherited:
-                theirs.let_go()
+                theirs.close()
         return shelf
+
+
+class _Shelf:
+    """What one process owns: nothing of it, not even the lock, crosses a fork.
+
+    Whoever is alive has a place: a connection, or the right to open one. So none is lost, whatever a
+    signal handler raises and where: what that drops dies, and its place is free. Taking a connection
+    that is there and giving it back needs no lock, since each step on the deque is whole.
+    """
+
+    def __init__(self, pid: int, size: int) -> None:
+        self._pid = pid
+        self._size = size
+        self._lock = threading.Lock()
+        self._waiting: deque[_Turn] = deque()
+        self._alive: weakref.WeakSet[Connection | _Place] = weakref.WeakSet()
+        self._closed = False
+        self.idle: deque[Connection] = deque()
+
+    @property
+    def busy(self) -> int:
+        return len(self._alive) - len(self.idle)
+
+    def take(self, pool: Pool, deadline: Deadline, fresh: bool = False) -> Connection:
+        """Return a connection that is fit for an exchange: the one used last, or else a new one."""
+        if fresh:  # the one before was dead, so its neighbours are, too
+            self._let_go()
+        if not self._waiting:  # first come, first served
+            connection = self._used_last(time.monotonic() - pool.idle_seconds)
+            if connection:
+                return connection
+        while given := self._wait(deadline):
+            if isinstance(given, _Place):
+                return self._opened(pool, deadline, given)
+            if self._fit(given):
+                return given
+        raise PoolTimeoutError(
+            f"all {pool.size} connections to {pool.address} stayed busy; "
+            "raise pool_size, or look for what holds them"
+        )
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next exchange, or close it where its last one did not end well."""
+        if connection.settled:
+            connection.idle_since = time.monotonic()
+            self.idle.append(connection)
+        else:
+            self._retire(connection)
+        if self._waiting or self._closed:
+            self._tend()
+
+    def close(self) -> None:
+        """Close what is idle now and what comes back, without the lock: a parent's may be held for ever."""
+        self._closed = True
+        self._let_go()
+
+    def _used_last(self, oldest: float) -> Connection | None:
+        """Return the connection used last; close those that stood idle since before `oldest`, or died.
+
+        A thread that looks at the first but gets the second closes one too many, no more.
+        """
+        idle = self.idle
+        try:
+            while idle[0].idle_since < oldest:
+                self._retire(idle.popleft())
+            while not self._fit(connection := idle.pop()):
+                pass
+        except IndexError:  # empty
+            return None
+        return connection
+
+    def _fit(self, connection: Connection) -> bool:
+        """Say whether a connection that stood idle can be used; else close it.
+
+        Under gevent this lets others run, and one of them may end us: the traceback keeps alive what
+        we held.
+        """
+        fit = False
+        try:
+            fit = not connection.stale
+        finally:
+            if not fit:
+                self._retire(connection)
+        return fit
+
+    def _wait(self, deadline: Deadline) -> Connection | _Place | None:
+        """Wait for a connection or a place, first come, first served; None where there was none in time."""
+        turn = _Turn()
+        try:
+            with self._lock:
+                self._waiting.append(turn)
+                self._hand_out()
+            while not turn.came.wait(min(_LOOK_SECONDS, max(0.0, deadline.remaining()))):
+                with self._lock:
+                    self._hand_out()
+                    if turn in self._waiting and deadline.remaining() <= 0:
+                        self._waiting.remove(turn)
+                        return None
+        except BaseException:
+            self._forgo(turn)
+            raise
+        return turn.given
+
+    def _forgo(self, turn: _Turn) -> None:
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+        if isinstance(turn.given, Connection):
+            self.give_back(turn.given)
+        elif turn.given:
+            self._alive.discard(turn.given)
+            self._tend()
+
+    def _opened(self, pool: Pool, deadline: Deadline, place: _Place) -> Connection:
+        try:
+            connection = Connection.open(pool.address, min(pool.connect_timeout, deadline.left()))
+        except BaseException:
+            self._alive.discard(place)
+            self._tend()
+            raise
+        self._alive.add(connection)
+        self._alive.discard(place)
+        return connection
+
+    def _tend(self) -> None:
+        """Serve those who wait; nobody does in a forked child, whose lock may be held for ever."""
+        if self._closed:
+            self._let_go()
+        if self._waiting and self._pid == os.getpid():
+            with self._lock:
+                self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting:
+            try:
+                given: Connection | _Place = self.idle.pop()
+            except IndexError:
+                if len(self._alive) >= self._size:
+                    return
+                self._alive.add(given := _Place())
+            turn = self._waiting.popleft()
+            turn.given = given
+            turn.came.set()
+
+    def _let_go(self) -> None:
+        while True:
+            try:
+                connection = self.idle.pop()
+            except IndexError:
+                return
+            self._retire(connection)
+
+    def _retire(self, connection: Connection) -> None:
+        connection.close()
+        self._alive.discard(connection)

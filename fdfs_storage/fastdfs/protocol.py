@@ -116,6 +116,11 @@ class Header(NamedTuple):
         return cls(*_HEADER.unpack(raw))
 
 
+def unpack_header(raw: bytes) -> tuple[int, int, int]:
+    """Read length, command and status off what begins with a header and may go on."""
+    return _HEADER.unpack_from(raw)
+
+
 def request(command: Command, body: bytes = b"", *, status: int = 0, data_bytes: int = 0) -> bytes:
     """Build a request; `data_bytes` announces a file that the caller sends behind it."""
     return _HEADER.pack(len(body) + data_bytes, command, status) + body
@@ -142,6 +147,7 @@ def pack_group(group: str) -> bytes:
     return group.encode("ascii").ljust(GROUP_BYTES, b"\0")
 
 
+@functools.lru_cache(maxsize=1024)
 def unpack_group(field: bytes) -> str:
     """Read a group name as C does: whatever stands before the first NUL of 16 bytes."""
     if len(field) != GROUP_BYTES:

@@ -57,12 +57,12 @@ class Transfer(abc.ABC):
             return self.done
         asked = DownloadRequest(self.position, count, self._file_id)
         connection.send(request(Command.DOWNLOAD_FILE, asked.pack()), deadline)
-        header = connection.receive_header(deadline, count or self._size or 0)
-        if header.status:
+        length, status = connection.receive_header(deadline, count or self._size or 0)
+        if status:
             connection.close()
-            raise refusal(header.status, str(self._file_id), str(connection.address))
-        self._check(header.length, count, connection)
-        self._receive(connection, header.length, deadline)
+            raise refusal(status, str(self._file_id), str(connection.address))
+        self._check(length, count, connection)
+        self._receive(connection, length, deadline)
         connection.settle()
         return self.done
 

@@ -72,9 +72,7 @@ def sending(
         try:
             reply = connection.receive_reply(deadline)
         except ConnectionLostError as error:
-            error.retriable = (
-                command in _ORPHAN_AT_WORST and source.rewindable and _was_closing(connection, error)
-            )
+            error.retriable = command in _ORPHAN_AT_WORST and source.rewindable and _was_closing(error)
             raise
         if reply.status:
             # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).
@@ -87,14 +85,11 @@ def sending(
     return operation
 
 
-def _was_closing(connection: Connection, error: ConnectionLostError) -> bool:
+def _was_closing(error: ConnectionLostError) -> bool:
     """Say whether an idle connection was just being closed: most likely the storage read nothing then."""
-    if not (error.unanswered and connection.exchanges):
+    if not (error.unanswered and error.reused):
         return False
-    logger.warning(
-        "%s closed an idle connection under an upload; it is sent again, and may have left an orphan",
-        connection.address,
-    )
+    logger.warning("%s while it stood idle, under an upload: sent again, it may have left an orphan", error)
     return True
 
 

@@ -152,16 +152,13 @@ class Servers:
 
 def _run(pool: Pool, operation: Operation[T], repeatable: bool, timeout: float) -> T:
     deadline = Deadline(timeout)
-    with pool.connection(deadline) as connection:
-        reused = connection.exchanges > 0
-        try:
-            return operation(connection, deadline)
-        except ConnectionLostError as error:
-            if not reused or not (error.retriable or repeatable):
-                raise
+    try:
+        return pool.run(operation, deadline)
+    except ConnectionLostError as error:
+        if not error.reused or not (error.retriable or repeatable):
+            raise
     deadline.renew()
-    with pool.connection(deadline, fresh=True) as connection:
-        return operation(connection, deadline)
+    return pool.run(operation, deadline, fresh=True)
 
 
 def _verdict(what: str, attempts: dict[str, FastDFSError]) -> FastDFSError:

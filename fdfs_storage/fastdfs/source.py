@@ -80,21 +80,28 @@ class Source(abc.ABC):
 
 class _Bytes(Source):
     def __init__(self, content: bytes | bytearray | memoryview) -> None:
-        view = memoryview(content)
-        if not view.c_contiguous:
-            raise InvalidArgumentError("cannot upload a memoryview with gaps: give bytes(view)")
-        self._view = view if type(content) is bytes else view.cast("B")
-        self.size = len(self._view)
+        self._content = content if type(content) is bytes else _viewed(content)
+        self.size = len(self._content)
 
     def send(
         self, head: bytes, connection: Connection, deadline: Deadline, checksum: Checksum | None = None
     ) -> None:
-        connection.send(b"".join((head, self._view[:_SMALL_BYTES])), deadline)
-        if self.size > _SMALL_BYTES:
-            connection.send(self._view[_SMALL_BYTES:], deadline)
+        if self.size <= _SMALL_BYTES:
+            connection.send(head + self._content, deadline)
+        else:
+            view = memoryview(self._content)
+            connection.send(head + view[:_SMALL_BYTES], deadline)
+            connection.send(view[_SMALL_BYTES:], deadline)
         if checksum:
             checksum.restart()
-            checksum.update(self._view)
+            checksum.update(self._content)
+
+
+def _viewed(content: bytes | bytearray | memoryview) -> memoryview:
+    view = memoryview(content)
+    if not view.c_contiguous:
+        raise InvalidArgumentError("cannot upload a memoryview with gaps: give bytes(view)")
+    return view.cast("B")
 
 
 class _Descriptor(Source):

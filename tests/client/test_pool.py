@@ -11,6 +11,8 @@ from fdfs_storage.fastdfs.pool import Pool
 from fdfs_storage.fastdfs.protocol import Address, Command, request
 from tests.conftest import eventually
 
+from .lending import lent
+
 PING = request(Command.ACTIVE_TEST)
 
 
@@ -32,10 +34,12 @@ def make_pool(embedded):
 
 
 def ping(pool, deadline=None):
-    with pool.connection(deadline or Deadline(5)) as connection:
-        connection.send(PING, Deadline(5))
-        assert connection.receive_reply(Deadline(5)).status == 0
+    def operation(connection, deadline):
+        connection.send(PING, deadline)
+        assert connection.receive_reply(deadline).status == 0
         return connection
+
+    return pool.run(operation, deadline or Deadline(5))
 
 
 def test_a_connection_is_used_again(make_pool):
@@ -69,13 +73,12 @@ def test_a_connection_that_the_server_closed_is_replaced(make_pool, embedded):
 def test_an_exchange_that_is_broken_off_costs_the_connection_but_not_its_place(make_pool, error):
     pool = make_pool(size=1)
 
-    def break_off():
-        with pool.connection(Deadline(5)) as connection:
-            connection.send(PING, Deadline(5))
-            raise error(connection)
+    def break_off(connection, deadline):
+        connection.send(PING, deadline)
+        raise error(connection)
 
     with pytest.raises(error) as caught:
-        break_off()
+        pool.run(break_off, Deadline(5))
 
     assert ping(pool) is not caught.value.args[0]
 
@@ -96,7 +99,7 @@ def test_a_failed_connect_gives_its_place_back(make_pool, embedded):
 def test_waiting_for_a_busy_pool_ends_at_the_deadline(make_pool):
     pool = make_pool(size=1)
 
-    with pool.connection(Deadline(5)), pytest.raises(PoolTimeoutError, match="pool_size"):
+    with lent(pool), pytest.raises(PoolTimeoutError, match="pool_size"):
         ping(pool, Deadline(0.05))
 
 
@@ -122,7 +125,7 @@ def test_threads_share_no_more_connections_than_the_size(make_pool, embedded):
 def test_a_connection_lent_before_close_is_not_kept_after_it(make_pool):
     pool = make_pool()
 
-    with pool.connection(Deadline(5)) as connection:
+    with lent(pool) as connection:
         pool.close()
 
     assert connection.settled is False
@@ -136,14 +139,14 @@ def test_a_place_goes_to_who_waited_longest(make_pool):
     def work(number):
         ready = threading.Event()
         queued.append(ready)
-        with pool.connection(Deadline(10)):
+        with lent(pool, 10):
             order.append(number)
 
-    with pool.connection(Deadline(5)):
+    with lent(pool):
         threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
         for number, thread in enumerate(threads):
             thread.start()
-            assert eventually(lambda number=number: len(pool._shelf()._waiting) == number + 1, 5)
+            assert eventually(lambda number=number: len(pool.shelf()._waiting) == number + 1, 5)
     for thread in threads:
         thread.join()
 
@@ -175,13 +178,13 @@ def test_who_gives_up_passes_on_what_it_was_handed(make_pool):
 
         def wait(seconds, results=results):
             try:
-                with pool.connection(Deadline(seconds)):
+                with lent(pool, seconds):
                     results.append(True)
             except PoolTimeoutError:
                 results.append(False)
 
         threads = [threading.Thread(target=wait, args=(seconds,)) for seconds in (0.02, 5)]
-        with pool.connection(Deadline(5)):
+        with lent(pool):
             for thread in threads:
                 thread.start()
             threads[0].join(0.0195)  # let go about when the first one's time is up

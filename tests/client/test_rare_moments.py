@@ -1,10 +1,8 @@
 """What seldom happens, made to happen."""
 
 import io
-import os
 import socket
 import tempfile
-import threading
 import time
 
 import pytest
@@ -24,12 +22,13 @@ from fdfs_storage.fastdfs.errors import (
     ServerError,
 )
 from fdfs_storage.fastdfs.file_id import stem
-from fdfs_storage.fastdfs.pool import Pool, _Place, _Shelf
+from fdfs_storage.fastdfs.pool import Pool
 from fdfs_storage.fastdfs.protocol import Address, Command, checked_address
 from fdfs_storage.fastdfs.receiving import Gathered
 from fdfs_storage.fastdfs.resting import _MOST, Resting
 from fdfs_storage.fastdfs.servers import Limits
 
+from .lending import lent
 from .peer import peer, read_all
 
 
@@ -69,7 +68,7 @@ def test_a_name_without_addresses_is_a_connect_error(monkeypatch):
 def test_a_connection_shows_its_state_and_one_that_is_closed_is_stale():
     with peer(read_all) as address:
         connection = Connection.open(address, 5)
-        assert repr(connection) == f"<Connection {address} settled, 0 exchanges>"
+        assert repr(connection) == f"<Connection {address} settled>"
 
         connection.close()
 
@@ -149,7 +148,7 @@ def test_so_many_failures_are_forgotten_rather_than_kept():
 def test_our_own_congestion_puts_no_server_to_rest(embedded):
     with Client(embedded.trackers, limits=Limits(pool_size=1, network_timeout=0.2)) as client:
         address = client.trackers[0]
-        with client._cluster.servers._pool(address).connection(Deadline(5)), pytest.raises(PoolTimeoutError):
+        with lent(client._cluster.servers._pool(address)), pytest.raises(PoolTimeoutError):
             client.groups(tracker=address)
 
         assert address not in client._cluster.servers.resting
@@ -260,39 +259,6 @@ def test_a_connection_whose_descriptor_went_away_is_stale(monkeypatch):
 
         assert connection.stale
         connection.close()
-
-
-def test_a_place_that_is_handed_over_as_the_time_runs_out_is_held(monkeypatch):
-    shelf, first, second = _Shelf(1), _Place(), _Place()
-    assert shelf.reserve(first, Deadline(1))
-
-    def run_out(_event, _seconds):
-        shelf.release(first, None)
-        return False
-
-    monkeypatch.setattr(threading.Event, "wait", run_out)
-    assert shelf.reserve(second, Deadline(1))
-
-
-def test_a_place_that_was_only_asked_for_is_given_back_too():
-    shelf, place = _Shelf(1), _Place()
-    shelf._waiting.append(place)
-
-    shelf.release(place, None)
-
-    assert not shelf._waiting
-    assert not shelf.busy
-
-
-def test_what_another_process_left_is_let_go_and_its_connections_closed():
-    with peer(read_all) as address:
-        pool = Pool(address, size=1, connect_timeout=5, idle_seconds=50)
-        with pool.connection(Deadline(5)) as connection:
-            pass
-        pool._shelves = {os.getpid() + 1: pool._shelves[os.getpid()]}
-
-        assert repr(pool).endswith("0 busy, 0 idle of 1>")
-        assert connection.stale
 
 
 def test_a_target_that_takes_a_little_at_a_time_gets_all_of_it(client):

@@ -1,0 +1,220 @@
+"""What strikes a pool between two steps: ends of time, interrupts, deaths, forks."""
+
+import os
+import threading
+
+import pytest
+
+from fdfs_storage.fastdfs import pool as pools
+from fdfs_storage.fastdfs.connection import Connection, Deadline
+from fdfs_storage.fastdfs.errors import PoolTimeoutError
+from fdfs_storage.fastdfs.pool import Pool
+from fdfs_storage.fastdfs.protocol import Address
+
+from .lending import lent
+
+
+class Struck(BaseException):
+    """What a signal handler raises, or gevent's kill."""
+
+
+@pytest.fixture
+def pool(embedded):
+    """A pool of one connection."""
+    server = embedded.tracker_servers[0]
+    with_one = Pool(Address(server.host, server.port), size=1, connect_timeout=5, idle_seconds=50)
+    yield with_one
+    with_one.close()
+
+
+@pytest.fixture
+def at_the_first_wait(monkeypatch):
+    """Lets something happen in place of the first waiting; what follows waits as ever."""
+    wait = threading.Event.wait
+
+    def arrange(moment):
+        def at_first(event, timeout=None):
+            monkeypatch.setattr(threading.Event, "wait", wait)
+            return moment()
+
+        monkeypatch.setattr(threading.Event, "wait", at_first)
+
+    return arrange
+
+
+def all_is_free(pool):
+    return repr(pool).endswith("0 busy, 1 idle of 1>") or repr(pool).endswith("0 busy, 0 idle of 1>")
+
+
+def test_what_is_handed_over_as_the_time_runs_out_is_taken(pool, at_the_first_wait):
+    shelf = pool.shelf()
+    first = shelf.take(pool, Deadline(5))
+
+    def run_out():
+        shelf.give_back(first)
+        return False
+
+    at_the_first_wait(run_out)
+
+    assert shelf.take(pool, Deadline(0)) is first
+    shelf.give_back(first)
+    assert all_is_free(pool)
+
+
+def test_a_waiter_who_is_struck_leaves_the_queue(pool, at_the_first_wait):
+    def strike():
+        raise Struck
+
+    with lent(pool) as connection:
+        at_the_first_wait(strike)
+        with pytest.raises(Struck):
+            pool.shelf().take(pool, Deadline(5))
+
+    with lent(pool) as again:
+        assert again is connection
+
+
+def test_a_waiter_who_is_struck_passes_the_connection_on(pool, at_the_first_wait):
+    shelf = pool.shelf()
+    connection = shelf.take(pool, Deadline(5))
+
+    def strike():
+        shelf.give_back(connection)
+        raise Struck
+
+    at_the_first_wait(strike)
+    with pytest.raises(Struck) as struck:
+        shelf.take(pool, Deadline(5))
+
+    with lent(pool, 0.1) as again:
+        assert again is connection
+    assert struck.traceback
+    assert all_is_free(pool)
+
+
+def test_a_waiter_who_is_struck_gives_the_place_back(pool, at_the_first_wait):
+    def strike():
+        raise Struck
+
+    at_the_first_wait(strike)
+    with pytest.raises(Struck) as struck:
+        pool.shelf().take(pool, Deadline(5))
+
+    assert struck.traceback  # what it holds is alive, and has no place all the same
+    assert all_is_free(pool)
+
+
+def test_whoever_is_struck_while_it_looks_at_a_connection_keeps_none(pool, monkeypatch):
+    class Striking:
+        def poll(self, _timeout):
+            raise Struck
+
+    with lent(pool) as connection:
+        connection._poll = Striking()
+    with pytest.raises(Struck) as struck:
+        pool.shelf().take(pool, Deadline(5))
+
+    assert struck.traceback
+    assert all_is_free(pool)
+    with lent(pool, 0.1) as other:
+        assert other is not connection
+
+
+def test_a_connect_that_is_struck_gives_its_place_to_the_next(pool, monkeypatch):
+    opened, waiting, got = Connection.open, threading.Event(), []
+
+    def wait():
+        with lent(pool) as connection:
+            got.append(connection)
+
+    waiter = threading.Thread(target=wait)
+
+    def struck(address, timeout):
+        monkeypatch.setattr(Connection, "open", opened)
+        waiter.start()
+        while not pool.shelf()._waiting:
+            waiting.wait(0.001)
+        raise Struck
+
+    monkeypatch.setattr(Connection, "open", struck)
+    with pytest.raises(Struck):
+        pool.shelf().take(pool, Deadline(5))
+    waiter.join()
+
+    assert len(got) == 1
+
+
+def test_a_connection_that_died_on_its_way_to_a_waiter_is_replaced(pool, at_the_first_wait):
+    shelf = pool.shelf()
+    first = shelf.take(pool, Deadline(5))
+
+    def hand_over():
+        shelf.give_back(first)
+        first.close()
+        return True
+
+    at_the_first_wait(hand_over)
+    second = shelf.take(pool, Deadline(5))
+
+    assert second is not first
+    assert second.settled
+    shelf.give_back(second)
+    assert all_is_free(pool)
+
+
+def test_a_waiter_finds_the_place_of_a_connection_that_was_dropped(pool, monkeypatch, at_the_first_wait):
+    held = [pool.shelf().take(pool, Deadline(5))]
+
+    def drop():
+        held.clear()  # as by a signal between two steps: nobody is told
+        return False
+
+    at_the_first_wait(drop)
+    with lent(pool) as connection:
+        assert connection.settled
+
+
+def test_waiters_look_for_themselves(pool, monkeypatch):
+    monkeypatch.setattr(pools, "_LOOK_SECONDS", 0.001)
+
+    with lent(pool), pytest.raises(PoolTimeoutError):
+        pool.shelf().take(pool, Deadline(0.02))
+
+
+def test_who_waits_when_the_pool_is_closed_is_served_and_its_connection_not_kept(pool, at_the_first_wait):
+    shelf = pool.shelf()
+    first = shelf.take(pool, Deadline(5))
+
+    def close():
+        pool.close()
+        shelf.give_back(first)
+        return True
+
+    at_the_first_wait(close)
+    second = shelf.take(pool, Deadline(5))
+
+    assert first.stale
+    assert second.settled
+    shelf.give_back(second)
+    assert second.stale
+
+
+def test_a_forked_childs_copy_of_a_busy_connection_wakes_nobody(pool):
+    shelf = pool.shelf()
+    connection = shelf.take(pool, Deadline(5))
+    shelf._waiting.append(pools._Turn())
+    shelf._pid = os.getpid() + 1  # as if this were the child
+    shelf._lock.acquire()  # by a thread that stayed in the parent
+
+    shelf.give_back(connection)
+
+    assert list(shelf.idle) == [connection]
+
+
+def test_what_another_process_left_is_let_go_and_its_connections_closed(pool):
+    with lent(pool) as connection:
+        pass
+    pool._shelves = {os.getpid() + 1: pool._shelves[os.getpid()]}
+
+    assert repr(pool).endswith("0 busy, 0 idle of 1>")
+    assert connection.stale
