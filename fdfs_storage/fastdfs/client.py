@@ -192,13 +192,13 @@ class Client:
 
         def operation(connection: Connection, deadline: Deadline) -> None:
             try:
-                reply = exchange(connection, packet, deadline)
+                status, _ = exchange(connection, packet, deadline)
             except NetworkError:
                 unanswered.add(connection.address)
                 raise
             # Behind its own lost reply, a server's "missing" says that the delete had worked.
-            if reply.status and not (reply.status == ENOENT and connection.address in unanswered):
-                raise missing_if_invalid(reply.status, file_id, connection)
+            if status and not (status == ENOENT and connection.address in unanswered):
+                raise missing_if_invalid(status, file_id, connection)
 
         self._cluster.route(file_id, operation, update=True)
 
@@ -308,10 +308,10 @@ class Client:
         packet = request(Command.QUERY_FILE_INFO, pack_file_id(file_id), status=flags)
 
         def operation(connection: Connection, deadline: Deadline) -> FileInfo:
-            reply = exchange(connection, packet, deadline)
-            if reply.status:
-                raise missing_if_invalid(reply.status, file_id, connection)
-            return FileInfo.unpack(reply.body)
+            status, body = exchange(connection, packet, deadline)
+            if status:
+                raise missing_if_invalid(status, file_id, connection)
+            return FileInfo.unpack(body)
 
         return self._cluster.route(file_id, operation)
 

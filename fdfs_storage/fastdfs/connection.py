@@ -10,7 +10,6 @@ import select
 import socket
 import time
 import weakref
-from typing import NamedTuple
 
 from .errors import ConnectError, ConnectionLostError, DeadlineExceededError, NetworkError, ProtocolError
 from .protocol import HEADER_BYTES, Address, Command, unpack_header
@@ -82,13 +81,6 @@ def _connected(address: Address, timeout: float) -> socket.socket:
         else:
             return sock
     raise OSError("the name has no address")
-
-
-class Reply(NamedTuple):
-    """A status and the whole body; the body of a refusal is empty."""
-
-    status: int
-    body: bytes
 
 
 class Connection:
@@ -252,8 +244,11 @@ class Connection:
             raise ProtocolError(f"{self.address} sent more than it announced")
         self.settled = not expected
 
-    def receive_reply(self, deadline: Deadline, expected: int = 0) -> Reply:
-        """Read a whole reply that is not a file; `expected` more were asked for and follow it."""
+    def receive_reply(self, deadline: Deadline, expected: int = 0) -> tuple[int, bytes]:
+        """Return status and body of a reply that is not a file; `expected` more were asked for and follow.
+
+        The body of a refusal is empty.
+        """
         length, status = self.receive_header(deadline)
         if length > MAX_REPLY_BYTES:
             raise ProtocolError(f"{self.address} announced a reply of {length} bytes")
@@ -262,7 +257,7 @@ class Connection:
         else:
             body = self.receive_body(length, deadline)
         self.settle(expected)
-        return Reply(status, body)
+        return status, body
 
     def _receive(self, most: int, deadline: Deadline, flags: int = 0) -> bytes:
         left = deadline.left()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .errors import FastDFSError, ProtocolError
-from .file_id import FileId
+from .file_id import SOURCE_MARK, FileId
 from .protocol import Address
 from .statistics import StorageStat
 from .trackers import Trackers
@@ -36,6 +36,8 @@ class _Group:
         self.at = at
         self._by_id: dict[str, Listed] = {}
         self._by_ip: dict[str, Listed] = {}
+        self._by_mark: dict[str, Listed] = {}
+        """Sources that were found, by what stands in their files' names: a few for each storage."""
         for storage in storages:
             listed = Listed(storage.address, storage.readable, storage.writable)
             self._by_id[storage.id] = self._by_ip[storage.ip] = listed
@@ -44,9 +46,16 @@ class _Group:
     def storages(self) -> tuple[Listed, ...]:
         return tuple(self._by_id.values())
 
-    def find(self, source: str) -> Listed | None:
+    def source(self, file_id: FileId) -> Listed | None:
         """Find a file's source: by server id first, then by address."""
-        return self._by_id.get(source) or self._by_ip.get(source)
+        mark = file_id.name[SOURCE_MARK]
+        found = self._by_mark.get(mark)
+        if not found:
+            source = file_id.source
+            found = self._by_id.get(source) or self._by_ip.get(source)
+            if found:
+                self._by_mark[mark] = found
+        return found
 
 
 class Directory:
@@ -64,12 +73,12 @@ class Directory:
         """Return the storage that a file came to, if the list of its group confirms it."""
         known, found = self._groups.get(file_id.group), None
         if known:
-            found = known.find(file_id.source)
+            found = known.source(file_id)
             if time.monotonic() - known.at <= (_LIST_SECONDS if found else _MISS_SECONDS):
                 return found
             if file_id.group in self._refreshing:
                 return found  # another thread is at it
-        return self._refresh(file_id.group, known).find(file_id.source)
+        return self._refresh(file_id.group, known).source(file_id)
 
     def storages(self, group: str) -> tuple[Listed, ...]:
         """Return what is known of a group, without asking."""

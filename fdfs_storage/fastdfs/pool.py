@@ -155,11 +155,12 @@ class _Shelf:
         try:
             while idle[0].idle_since < oldest:
                 self._retire(idle.popleft())
-            while not self._fit(connection := idle.pop()):
-                pass
+            while True:
+                connection = idle.pop()
+                if self._fit(connection):
+                    return connection
         except IndexError:  # empty
             return None
-        return connection
 
     def _fit(self, connection: Connection) -> bool:
         """Say whether a connection that stood idle can be used; else close it.

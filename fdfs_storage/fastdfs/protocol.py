@@ -13,6 +13,7 @@ import functools
 import ipaddress
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -116,9 +117,8 @@ class Header(NamedTuple):
         return cls(*_HEADER.unpack(raw))
 
 
-def unpack_header(raw: bytes) -> tuple[int, int, int]:
-    """Read length, command and status off what begins with a header and may go on."""
-    return _HEADER.unpack_from(raw)
+unpack_header: Callable[[bytes], tuple[int, int, int]] = _HEADER.unpack_from
+"""Reads length, command and status off what begins with a header and may go on."""
 
 
 def request(command: Command, body: bytes = b"", *, status: int = 0, data_bytes: int = 0) -> bytes:

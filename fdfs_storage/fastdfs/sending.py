@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from .connection import Connection, Deadline, Reply
+from .connection import Connection, Deadline
 from .errors import EINVAL, ENOENT, ConnectionLostError, InvalidArgumentError, NetworkError, refusal
 from .file_id import FileId, valid_extension
 from .protocol import Command, UploadHead, request
@@ -26,23 +26,23 @@ def require_extension(extension: str) -> None:
         UploadHead(0, 0, extension).pack()  # says what is wrong with it
 
 
-def exchange(connection: Connection, packet: bytes, deadline: Deadline) -> Reply:
-    """Send a request without a file and read its reply, whatever its status."""
+def exchange(connection: Connection, packet: bytes, deadline: Deadline) -> tuple[int, bytes]:
+    """Send a request without a file; return its reply's status, whatever that is, and body."""
     connection.send(packet, deadline)
-    reply = connection.receive_reply(deadline)
-    if reply.status == EINVAL:
+    status, body = connection.receive_reply(deadline)
+    if status == EINVAL:
         connection.close()  # a storage closes after this status (PROTOCOL 1.2)
-    return reply
+    return status, body
 
 
 def asking(packet: bytes, file_id: FileId | None = None) -> Operation[bytes]:
     """Make an operation of a request without a file: it returns the reply's body, or raises the refusal."""
 
     def operation(connection: Connection, deadline: Deadline) -> bytes:
-        reply = exchange(connection, packet, deadline)
-        if reply.status:
-            raise refusal(reply.status, str(file_id) if file_id else None, str(connection.address))
-        return reply.body
+        status, body = exchange(connection, packet, deadline)
+        if status:
+            raise refusal(status, str(file_id) if file_id else None, str(connection.address))
+        return body
 
     return operation
 
@@ -70,17 +70,17 @@ def sending(
         if checksum:
             checksum.foresee(source.size)
         try:
-            reply = connection.receive_reply(deadline)
+            status, body = connection.receive_reply(deadline)
         except ConnectionLostError as error:
             error.retriable = command in _ORPHAN_AT_WORST and source.rewindable and _was_closing(error)
             raise
-        if reply.status:
+        if status:
             # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).
             connection.close()
-            refused = refusal(reply.status, str(file_id) if file_id else None, str(connection.address))
+            refused = refusal(status, str(file_id) if file_id else None, str(connection.address))
             refused.retriable = source.rewindable
             raise refused
-        return reply.body
+        return body
 
     return operation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from .connection import Connection, Deadline, Reply
+from .connection import Connection, Deadline
 from .errors import InvalidArgumentError, ProtocolError, refusal
 from .monitoring import TrackerFilter, TrackerRecord, unpack_trackers
 from .protocol import Address, Command, StorageQuery, checked_address, request, text
@@ -56,9 +56,10 @@ class Trackers:
         def exchange(connection: Connection, deadline: Deadline) -> list[T]:
             connection.send(packet, deadline)
             replies = [connection.receive_reply(deadline, left) for left in reversed(range(times))]
-            for reply in replies:
-                _require_success(reply, connection)
-            return [unpack(reply.body) for reply in replies]
+            for status, _ in replies:
+                if status:
+                    raise refusal(status, peer=f"tracker {connection.address}")
+            return [unpack(body) for _, body in replies]
 
         if tracker:
             return self._servers.on(tracker, exchange, repeatable=True)
@@ -97,8 +98,3 @@ def _leader(body: bytes) -> Address:
     except InvalidArgumentError as error:
         raise ProtocolError(f"the tracker names its leader {body!r}") from error
     return checked_address(host, port)
-
-
-def _require_success(reply: Reply, connection: Connection) -> None:
-    if reply.status:
-        raise refusal(reply.status, peer=f"tracker {connection.address}")

@@ -45,7 +45,7 @@ def test_a_reply_byte_by_byte_is_the_same_reply():
     with peer(dripping) as address:
         reply, _ = exchange(address)
 
-    assert reply.body == b"hello"
+    assert reply == (0, b"hello")
 
 
 @pytest.mark.parametrize("kept", range(len(REPLY)))

@@ -36,7 +36,7 @@ def make_pool(embedded):
 def ping(pool, deadline=None):
     def operation(connection, deadline):
         connection.send(PING, deadline)
-        assert connection.receive_reply(deadline).status == 0
+        assert connection.receive_reply(deadline) == (0, b"")
         return connection
 
     return pool.run(operation, deadline or Deadline(5))
