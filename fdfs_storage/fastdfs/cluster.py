@@ -55,7 +55,7 @@ class Cluster:
             "no storage takes the upload",
             candidates,
             repeatable=False,
-            failed=lambda candidate, error: self._placements.failed(candidate.address, candidate.path, error),
+            failed=self._placements.failed,
         )
 
     # --- existing files -----------------------------------------------------------------------

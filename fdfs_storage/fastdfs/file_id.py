@@ -105,6 +105,12 @@ def _kind(field: int, name_length: int) -> Kind:
 
 def valid_group(group: str) -> bool:
     """Say whether a storage could have joined under this group name: 1-16 of A-Z, a-z, 0-9."""
+    return len(group) <= GROUP_BYTES and _short_group(group)
+
+
+# Only what is short is remembered: names come from anybody, in any length.
+@functools.lru_cache(maxsize=1024)
+def _short_group(group: str) -> bool:
     return _GROUP.fullmatch(group) is not None
 
 
@@ -145,7 +151,7 @@ class FileId:
 
     def __post_init__(self) -> None:
         """Raise InvalidFileIdError for what has not the shape of an id."""
-        if not _GROUP.fullmatch(self.group) or not _NAME.fullmatch(self.name):
+        if not valid_group(self.group) or not _NAME.fullmatch(self.name):
             raise InvalidFileIdError(f"not a FastDFS file id: {str(self)[:200]!r}")
         if not _SHORTEST_NAME <= len(self.name) <= NAME_BYTES:
             raise InvalidFileIdError(

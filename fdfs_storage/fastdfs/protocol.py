@@ -311,6 +311,17 @@ class StorageQuery(NamedTuple):
 # --- storage: the files themselves --------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=256)
+def pack_extension(extension: str) -> bytes:
+    """Encode an extension; raise InvalidArgumentError for one that storages do not take."""
+    if not valid_extension(extension):
+        raise InvalidArgumentError(
+            f"not an extension FastDFS takes (at most {EXTENSION_BYTES} of A-Z a-z 0-9 . _ -, "
+            f"without the leading dot): {extension!r}"
+        )
+    return extension.encode("ascii")
+
+
 class UploadHead(NamedTuple):
     """What stands before the content in UPLOAD_FILE."""
 
@@ -319,12 +330,7 @@ class UploadHead(NamedTuple):
     extension: str
 
     def pack(self) -> bytes:
-        if not valid_extension(self.extension):
-            raise InvalidArgumentError(
-                f"not an extension FastDFS takes (at most {EXTENSION_BYTES} of A-Z a-z 0-9 . _ -, "
-                f"without the leading dot): {self.extension!r}"
-            )
-        return _UPLOAD.pack(self.store_path, self.size, self.extension.encode("ascii"))
+        return _UPLOAD.pack(self.store_path, self.size, pack_extension(self.extension))
 
     @classmethod
     def unpack(cls, body: bytes) -> UploadHead:

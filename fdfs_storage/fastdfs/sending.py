@@ -6,8 +6,8 @@ import logging
 
 from .connection import Connection, Deadline
 from .errors import EINVAL, ENOENT, ConnectionLostError, InvalidArgumentError, NetworkError, refusal
-from .file_id import FileId, valid_extension
-from .protocol import Command, UploadHead, request
+from .file_id import FileId
+from .protocol import Command, pack_extension, request
 from .servers import Operation
 from .source import Checksum, Source
 
@@ -22,8 +22,7 @@ def require_extension(extension: str) -> None:
     """Raise InvalidArgumentError for an extension that an upload cannot have."""
     if extension.startswith("."):  # storages take it, and put two dots into the name
         raise InvalidArgumentError(f"give the extension without its dot: {extension[1:]!r}")
-    if not valid_extension(extension):
-        UploadHead(0, 0, extension).pack()  # says what is wrong with it
+    pack_extension(extension)
 
 
 def exchange(connection: Connection, packet: bytes, deadline: Deadline) -> tuple[int, bytes]:
