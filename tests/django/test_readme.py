@@ -14,7 +14,7 @@ PACKAGE = Path(fdfs_storage.__file__).parent
 READMES = ["README.md", "README.zh-CN.md"]
 LINES = [
     "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/python manage.py demo",
-    "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
+    "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n auto",
 ]
 
 
