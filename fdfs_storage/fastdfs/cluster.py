@@ -72,7 +72,7 @@ class Cluster:
         """
         unreachable: set[Address] = set()
         holders = self._holders(file_id, unreachable, update=update)
-        candidates = (Candidate(address, operation) for address in holders)
+        candidates = map(Candidate, holders, itertools.repeat(operation))
 
         def failed(candidate: Candidate[T], error: FastDFSError) -> None:
             if not isinstance(error, ServerError):
