@@ -32,7 +32,9 @@ def test_the_compiled_file_is_that_of_the_source(entries):
 def test_placeholders_survive_translation(entries):
     with (FOLDER / "django.mo").open("rb") as file:
         chinese = gettext.GNUTranslations(file)
-    facts = dict.fromkeys(("folder", "reason", "example", "server", "url", "command", "text", "counter"), "·")
+    facts = dict.fromkeys(
+        ("folder", "reason", "example", "server", "url", "command", "text", "counter", "default"), "·"
+    )
     facts |= {"trackers": "·", "port": 1, "usual": 2}
 
     for entry in entries:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 from django.db.models import FileField
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from fdfs_storage import backfilling
 from fdfs_storage.fastdfs.errors import NoServerError
@@ -21,25 +22,35 @@ _MOST_ROWS = 10_000
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "Fill width, height, size, CRC32 and content type of rows that have none, from their files. "
         "Can be interrupted and run again: only what is empty is filled. "
         "Exit code: 0 nothing is left, 1 some rows could not be filled, 2 it could not go on."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument(
-            "label", nargs="*", metavar="app.Model[.field]", help="only these (default: every field that can)"
-        )
-        parser.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
-        parser.add_argument(
-            "--batch-size", type=_rows, default=100, metavar="ROWS", help="rows for one query (default: 100)"
-        )
-        parser.add_argument(
-            "--after", metavar="PK", help="begin behind the row with this key; for one field only"
+            "label",
+            nargs="*",
+            metavar="app.Model[.field]",
+            help=_("only these (default: every field that can)"),
         )
         parser.add_argument(
-            "--database", default=DEFAULT_DB_ALIAS, help="the database to fill (default: %(default)s)"
+            "--dry-run", action="store_true", help=_("say what would be written, write nothing")
+        )
+        parser.add_argument(
+            "--batch-size",
+            type=_rows,
+            default=100,
+            metavar="ROWS",
+            help=_("rows for one query (default: %(default)s)"),
+        )
+        parser.add_argument(
+            "--after", metavar="PK", help=_("begin behind the row with this key; for one field only")
+        )
+        parser.add_argument(
+            "--database", default=DEFAULT_DB_ALIAS, help=_("the database to fill (default: %(default)s)")
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

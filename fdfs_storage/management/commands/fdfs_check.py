@@ -10,13 +10,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import InvalidStorageError, storages
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from fdfs_storage import health
 from fdfs_storage.storage import FastDFSStorage
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "Check each FastDFS tracker, each storage and the base URL with a probe file that is removed again. "
         "Exit code: 0 healthy, 1 degraded (a server is down, but all works), 2 unusable."
     )
@@ -24,12 +25,13 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # noqa: RUF012  # Django's attribute
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+        parser.description = _(self.help)
+        parser.add_argument("--json", action="store_true", help=_("print the report as one JSON object"))
         parser.add_argument(
             "--storage",
             default=DEFAULT_STORAGE_ALIAS,
             metavar="ALIAS",
-            help="the storage in STORAGES to check (default: %(default)s)",
+            help=_("the storage in STORAGES to check (default: %(default)s)"),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -18,69 +18,83 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from fdfs_storage.devserver import EmbeddedCluster, PortError
 
 DEFAULT_DATA = Path("var", "fastdfs")
 LONGEST_LAG_SECONDS = 3600.0
 _PORTS = {
-    "tracker": ("--tracker-port", 22122),
-    "storage": ("--storage-port", 23000),
-    "HTTP server": ("--http-port", 8888),
+    "tracker": (
+        "--tracker-port",
+        22122,
+        gettext_noop("the port of the (first) tracker; 0 takes any free one (default: %(default)s)"),
+    ),
+    "storage": (
+        "--storage-port",
+        23000,
+        gettext_noop("the port of the (first) storage; 0 takes any free one (default: %(default)s)"),
+    ),
+    "HTTP server": (
+        "--http-port",
+        8888,
+        gettext_noop("the port of the (first) HTTP server; 0 takes any free one (default: %(default)s)"),
+    ),
 }
 _SHAPE = {
     # FastDFS's own limits: PROTOCOL, section 2.
-    "trackers": (16, "how many trackers"),
-    "groups": (512, "how many groups: group1, group2, …"),
-    "storages": (32, "how many storages in each group"),
-    "store_paths": (256, "how many store paths on each storage: M00, M01, …"),
+    "trackers": (16, gettext_noop("how many trackers (default: %(default)s)")),
+    "groups": (512, gettext_noop("how many groups: group1, group2, … (default: %(default)s)")),
+    "storages": (32, gettext_noop("how many storages in each group (default: %(default)s)")),
+    "store_paths": (
+        256,
+        gettext_noop("how many store paths on each storage: M00, M01, … (default: %(default)s)"),
+    ),
 }
 
 
 class Command(BaseCommand):
     """Runs the embedded cluster in the foreground; SIGINT and SIGTERM end it with exit code 0."""
 
-    help = (
+    help = gettext_noop(
         "Run a FastDFS for development on this machine: a tracker, a storage and an HTTP server, or several. "
         "It has no authentication and, unless told otherwise, takes connections from this machine only."
     )
     requires_system_checks: list[str] = []  # noqa: RUF012 -- Django's name; this command prints the settings
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument(
-            "--data", type=Path, metavar="DIR", help=f"the files' folder, else {DEFAULT_DATA}"
+            "--data",
+            type=Path,
+            metavar="DIR",
+            help=_("the files' folder (default: %(folder)s)") % {"folder": DEFAULT_DATA},
         )
-        for what, (option, default) in _PORTS.items():
-            parser.add_argument(
-                option,
-                type=_port,
-                default=default,
-                metavar="PORT",
-                help=f"the (first) {what}'s, else {default}; 0: any free",
-            )
+        for option, port, meaning in _PORTS.values():
+            parser.add_argument(option, type=_port, default=port, metavar="PORT", help=_(meaning))
         self._add_shape(parser)
         parser.add_argument(
             "--bind",
             type=_address,
             default="127.0.0.1",
             metavar="ADDRESS",
-            help="an IPv4 address of this machine",
+            help=_("an IPv4 address of this machine (default: %(default)s)"),
         )
         parser.add_argument(
-            "--allow-public", action="store_true", help="let --bind name an address that others can reach"
+            "--allow-public", action="store_true", help=_("let --bind name an address that others can reach")
         )
 
     @staticmethod
     def _add_shape(parser: CommandParser) -> None:
         for name, (most, meaning) in _SHAPE.items():
             option, number = f"--{name.replace('_', '-')}", _whole_number(most)
-            parser.add_argument(option, type=number, default=1, metavar="N", help=f"{meaning}; else 1")
+            parser.add_argument(option, type=number, default=1, metavar="N", help=_(meaning))
         parser.add_argument(
             "--lag",
             type=_seconds,
             default=0.0,
             metavar="SECONDS",
-            help="how long a change takes to the other storages of its group; else 0",
+            help=_("how long a change takes to the other storages of its group (default: %(default)s)"),
         )
 
     def handle(self, **options: Any) -> None:

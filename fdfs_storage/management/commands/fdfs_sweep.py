@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from fdfs_storage.sweeping import Fate, Finding, sweep
 from fdfs_storage.transactions import in_transaction, journal
@@ -18,20 +19,23 @@ _LEFT = (Fate.ORPHAN, Fate.UNKNOWN)
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "Find uploads without a row, left behind by crashes and by transactions whose outcome is unknown, "
         "in the journals of FDFS_JOURNAL. Deletes nothing without --delete. "
         "Exit code: 0 no orphan is left, 1 some are, 2 it could not be found out."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--delete", action="store_true", help="delete the orphans, and tidy the journals")
+        parser.description = _(self.help)
+        parser.add_argument(
+            "--delete", action="store_true", help=_("delete the orphans, and tidy the journals")
+        )
         parser.add_argument(
             "--older-than",
             type=_hours,
             default=24.0,
             metavar="HOURS",
-            help="leave younger files alone: their transactions may be open yet (default: %(default)s)",
+            help=_("leave younger files alone: their transactions may be open yet (default: %(default)s)"),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

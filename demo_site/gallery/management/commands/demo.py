@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from demo_site.demo.account import Account, admin_account, changing_password
 from demo_site.demo.cluster import files_in
@@ -23,20 +24,26 @@ def port_number(text: str) -> int:
 
 
 class Command(BaseCommand):
-    help = "Serves a gallery whose files are in FastDFS: an embedded one, or the one FDFS_TRACKERS names."
+    help = gettext_noop(
+        "Serve a gallery whose files are in FastDFS: an embedded one, or the one that FDFS_TRACKERS names."
+    )
     # They run in handle(), once the settings name a cluster.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument(
-            "--port", type=port_number, default=8000, help="Where to listen on 127.0.0.1; 0 takes any port."
+            "--port",
+            type=port_number,
+            default=8000,
+            help=_("the port on 127.0.0.1; 0 takes any free one (default: %(default)s)"),
         )
         parser.add_argument(
             "--data",
             type=Path,
             default=DEMO_DATABASE.parent,
             metavar="DIR",
-            help="Where files, database and password are kept between runs.",
+            help=_("where files, database and password are kept between runs"),
         )
 
     def handle(self, *, port: int, data: Path, **options: Any) -> None:
