@@ -161,7 +161,8 @@ class FileId:
     @classmethod
     def parse(cls, text: str) -> FileId:
         """Read an id from text; raise InvalidFileIdError for what has not the shape of one."""
-        return _parsed(text) if len(text) <= GROUP_BYTES + 1 + NAME_BYTES else cls(*_parts(text))
+        group, _, name = text.partition("/")
+        return cls(group, name)
 
     def __str__(self) -> str:
         return f"{self.group}/{self.name}"
@@ -232,17 +233,6 @@ class FileId:
         stem = master.name[: -len(own) - 1] if own else master.name
         longer = len(self.name) > len(stem) and self != master
         return self.group == master.group and self.name.startswith(stem) and longer
-
-
-def _parts(text: str) -> tuple[str, str]:
-    group, _, name = text.partition("/")
-    return group, name
-
-
-# What is asked for often is parsed once; only what is short enough to be an id is remembered.
-@functools.lru_cache(maxsize=1024)
-def _parsed(text: str) -> FileId:
-    return FileId(*_parts(text))
 
 
 def content_mark(size: int, crc32: int) -> str:
