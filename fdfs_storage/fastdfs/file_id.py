@@ -53,7 +53,7 @@ _MARK = struct.Struct(">II")
 MARK = slice(26, 37)
 """Where in a name the `content_mark` stands."""
 SOURCE_MARK = slice(10, 16)
-"""Where in a name the source stands, and four bits of the time: ids that agree here have one source."""
+"""Where in a name its source and the four highest bits of its time stand: who agrees here has one source."""
 
 
 class Kind(enum.Enum):
@@ -70,7 +70,7 @@ class Kind(enum.Enum):
 
 
 class _Facts(NamedTuple):
-    """What a name says, decoded once; size and CRC32 are None where the kind makes them worthless."""
+    """What a name says; size and CRC32 are None where the kind makes them worthless."""
 
     raw_source: bytes
     created: int
@@ -114,10 +114,9 @@ def _short_group(group: str) -> bool:
     return _GROUP.fullmatch(group) is not None
 
 
-@functools.lru_cache(maxsize=256)
 def valid_extension(extension: str) -> bool:
     """Say whether storages take this extension (no leading dot): at most 6 of A-Z, a-z, 0-9, `._-`."""
-    return _EXTENSION.fullmatch(extension) is not None
+    return len(extension) <= EXTENSION_BYTES and _EXTENSION.fullmatch(extension) is not None
 
 
 def extension_of(filename: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -28,8 +29,10 @@ class _Turn:
     """Somebody who waits: for a connection, or for the right to open one."""
 
     def __init__(self) -> None:
-        self.came = threading.Event()
         self.given: Connection | _Place | None = None
+        self.came = threading.Lock()
+        """Released when something is given. An Event takes steps between which a signal can do harm."""
+        self.came.acquire()
 
 
 class Pool:
@@ -53,10 +56,10 @@ class Pool:
     def run(
         self, operation: Callable[[Connection, Deadline], T], deadline: Deadline, *, fresh: bool = False
     ) -> T:
-        """Run an operation on a connection; `fresh`: not on one that stood idle.
+        """Run an operation on a connection; `fresh`: not on one that stood idle until now.
 
-        The connection is kept only if every exchange ended well; else it is closed. Raises ConnectError,
-        PoolTimeoutError when all stayed busy, and what the operation raises.
+        The connection is kept only if every exchange ended well and none was a ProtocolError; else it is
+        closed. Raises ConnectError, PoolTimeoutError when all stayed busy, and what the operation raises.
         """
         shelf = self.shelf()
         connection = shelf.take(self, deadline, fresh)
@@ -84,20 +87,20 @@ class Pool:
         pid = os.getpid()
         shelf = self._shelves.get(pid)
         if shelf is None:
-            inherited = [theirs for owner, theirs in list(self._shelves.items()) if owner != pid]
+            for owner in [owner for owner in list(self._shelves) if owner != pid]:
+                with contextlib.suppress(KeyError):  # another thread was first
+                    self._shelves.pop(owner).close()
             shelf = self._shelves.setdefault(pid, _Shelf(pid, self.size))
-            self._shelves = {pid: shelf}
-            for theirs in inherited:
-                theirs.close()
         return shelf
 
 
 class _Shelf:
-    """What one process owns: nothing of it, not even the lock, crosses a fork.
+    """What one process owns: nothing of it, not even the lock, is used across a fork.
 
-    Whoever is alive has a place: a connection, or the right to open one. So none is lost, whatever a
-    signal handler raises and where: what that drops dies, and its place is free. Taking a connection
-    that is there and giving it back needs no lock, since each step on the deque is whole.
+    Whoever is alive has a place: a connection, or the right to open one. So none is lost for good,
+    whatever a signal handler raises and where: what that drops dies, with the traceback at the latest,
+    and its place is free. Taking a connection that is there and giving it back needs no lock, since each
+    step on the deque is whole.
     """
 
     def __init__(self, pid: int, size: int) -> None:
@@ -121,15 +124,15 @@ class _Shelf:
             connection = self._used_last(time.monotonic() - pool.idle_seconds)
             if connection:
                 return connection
-        while given := self._wait(deadline):
-            if isinstance(given, _Place):
-                return self._opened(pool, deadline, given)
-            if self._fit(given):
-                return given
-        raise PoolTimeoutError(
-            f"all {pool.size} connections to {pool.address} stayed busy; "
-            "raise pool_size, or look for what holds them"
-        )
+        given = self._wait(deadline)
+        if given is None:
+            raise PoolTimeoutError(
+                f"all {pool.size} connections to {pool.address} stayed busy; "
+                "raise pool_size, or look for what holds them"
+            )
+        if isinstance(given, Connection) and not self._dead(given):
+            return given
+        return self._opened(pool, deadline, given)
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next exchange, or close it where its last one did not end well."""
@@ -144,7 +147,7 @@ class _Shelf:
     def close(self) -> None:
         """Close what is idle now and what comes back, without the lock: a parent's may be held for ever."""
         self._closed = True
-        self._let_go()
+        self._tend()
 
     def _used_last(self, oldest: float) -> Connection | None:
         """Return the connection used last; close those that stood idle since before `oldest`, or died.
@@ -157,24 +160,23 @@ class _Shelf:
                 self._retire(idle.popleft())
             while True:
                 connection = idle.pop()
-                if self._fit(connection):
+                if not self._dead(connection):
                     return connection
+                self._alive.discard(connection)
         except IndexError:  # empty
             return None
 
-    def _fit(self, connection: Connection) -> bool:
-        """Say whether a connection that stood idle can be used; else close it.
-
-        Under gevent this lets others run, and one of them may end us: the traceback keeps alive what
-        we held.
-        """
-        fit = False
+    def _dead(self, connection: Connection) -> bool:
+        """Say whether a connection died while it stood idle: then it is closed, and still has its place."""
         try:
-            fit = not connection.stale
-        finally:
-            if not fit:
-                self._retire(connection)
-        return fit
+            dead = connection.stale
+        except BaseException:  # gevent's kill, say: the traceback keeps alive what we held
+            self._retire(connection)
+            self._tend()
+            raise
+        if dead:
+            connection.close()
+        return dead
 
     def _wait(self, deadline: Deadline) -> Connection | _Place | None:
         """Wait for a connection or a place, first come, first served; None where there was none in time."""
@@ -183,28 +185,33 @@ class _Shelf:
             with self._lock:
                 self._waiting.append(turn)
                 self._hand_out()
-            while not turn.came.wait(min(_LOOK_SECONDS, max(0.0, deadline.remaining()))):
+            while not turn.came.acquire(timeout=min(_LOOK_SECONDS, max(0.0, deadline.remaining()))):
                 with self._lock:
                     self._hand_out()
-                    if turn in self._waiting and deadline.remaining() <= 0:
-                        self._waiting.remove(turn)
-                        return None
+                    if turn.given or deadline.remaining() <= 0:
+                        self._leave(turn)
+                        return turn.given
         except BaseException:
             self._forgo(turn)
             raise
         return turn.given
 
+    def _leave(self, turn: _Turn) -> None:
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+
     def _forgo(self, turn: _Turn) -> None:
-        with self._lock:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
+        if self._pid == os.getpid():
+            with self._lock:
+                self._leave(turn)
         if isinstance(turn.given, Connection):
             self.give_back(turn.given)
         elif turn.given:
             self._alive.discard(turn.given)
             self._tend()
 
-    def _opened(self, pool: Pool, deadline: Deadline, place: _Place) -> Connection:
+    def _opened(self, pool: Pool, deadline: Deadline, place: _Place | Connection) -> Connection:
+        """Return a new connection, which takes over a place; a dead one may hold that until now."""
         try:
             connection = Connection.open(pool.address, min(pool.connect_timeout, deadline.left()))
         except BaseException:
@@ -213,6 +220,7 @@ class _Shelf:
             raise
         self._alive.add(connection)
         self._alive.discard(place)
+        self._tend()  # for a moment we held two
         return connection
 
     def _tend(self) -> None:
@@ -224,16 +232,23 @@ class _Shelf:
                 self._hand_out()
 
     def _hand_out(self) -> None:
+        """Give what there is to those who wait; in this order, so that a waiter sees what it was given
+        even where something strikes between two steps.
+        """
+        if self._pid != os.getpid():  # greenlets that waited go on in a forked child
+            self.close()
         while self._waiting:
-            try:
-                given: Connection | _Place = self.idle.pop()
-            except IndexError:
-                if len(self._alive) >= self._size:
-                    return
-                self._alive.add(given := _Place())
-            turn = self._waiting.popleft()
-            turn.given = given
-            turn.came.set()
+            turn = self._waiting[0]
+            if not turn.given:
+                try:
+                    turn.given = self.idle.pop()
+                except IndexError:
+                    if len(self._alive) >= self._size:
+                        return
+                    self._alive.add(place := _Place())
+                    turn.given = place
+            self._waiting.popleft()
+            turn.came.release()
 
     def _let_go(self) -> None:
         while True:

@@ -88,7 +88,9 @@ def _was_closing(error: ConnectionLostError) -> bool:
     """Say whether an idle connection was just being closed: most likely the storage read nothing then."""
     if not (error.unanswered and error.reused):
         return False
-    logger.warning("%s while it stood idle, under an upload: sent again, it may have left an orphan", error)
+    logger.warning(
+        "an upload met a connection that was being closed, is repeated, and may leave an orphan: %s", error
+    )
     return True
 
 

@@ -27,17 +27,33 @@ def pool(embedded):
     with_one.close()
 
 
+class Came:
+    """The lock on which a waiter waits, with something that happens in place of the first waiting."""
+
+    def __init__(self, lock, moment):
+        self._lock = lock
+        self._moment = moment
+
+    def acquire(self, timeout):
+        moment, self._moment = self._moment, None
+        return moment() if moment else self._lock.acquire(timeout=timeout)
+
+    def release(self):
+        self._lock.release()
+
+
 @pytest.fixture
 def at_the_first_wait(monkeypatch):
-    """Lets something happen in place of the first waiting; what follows waits as ever."""
-    wait = threading.Event.wait
+    """Lets something happen in place of the next one's first waiting; it says whether a word came."""
 
     def arrange(moment):
-        def at_first(event, timeout=None):
-            monkeypatch.setattr(threading.Event, "wait", wait)
-            return moment()
+        class Turn(pools._Turn):
+            def __init__(self):
+                super().__init__()
+                self.came = Came(self.came, moment)
+                monkeypatch.undo()
 
-        monkeypatch.setattr(threading.Event, "wait", at_first)
+        monkeypatch.setattr(pools, "_Turn", Turn)
 
     return arrange
 
@@ -104,7 +120,7 @@ def test_a_waiter_who_is_struck_gives_the_place_back(pool, at_the_first_wait):
     assert all_is_free(pool)
 
 
-def test_whoever_is_struck_while_it_looks_at_a_connection_keeps_none(pool, monkeypatch):
+def test_whoever_is_struck_while_it_looks_at_a_connection_keeps_none(pool):
     class Striking:
         def poll(self, _timeout):
             raise Struck
@@ -162,7 +178,7 @@ def test_a_connection_that_died_on_its_way_to_a_waiter_is_replaced(pool, at_the_
     assert all_is_free(pool)
 
 
-def test_a_waiter_finds_the_place_of_a_connection_that_was_dropped(pool, monkeypatch, at_the_first_wait):
+def test_a_waiter_finds_the_place_of_a_connection_that_was_dropped(pool, at_the_first_wait):
     held = [pool.shelf().take(pool, Deadline(5))]
 
     def drop():
@@ -197,6 +213,139 @@ def test_who_waits_when_the_pool_is_closed_is_served_and_its_connection_not_kept
     assert second.settled
     shelf.give_back(second)
     assert second.stale
+
+
+def test_a_waiter_sees_what_it_was_given_though_the_giver_was_struck_before_a_word(pool, monkeypatch):
+    class Mute:
+        def __init__(self, lock):
+            self.acquire = lock.acquire
+
+        def release(self):
+            raise Struck
+
+    class Turn(pools._Turn):
+        def __init__(self):
+            super().__init__()
+            self.came = Mute(self.came)
+
+    monkeypatch.setattr(pools, "_Turn", Turn)
+    monkeypatch.setattr(pools, "_LOOK_SECONDS", 0.01)
+    shelf, got = pool.shelf(), []
+    monkeypatch.setattr(shelf, "_hand_out", lambda: None)
+    waiter = threading.Thread(target=lambda: got.append(shelf.take(pool, Deadline(20))))
+    held = _first(pool, shelf)
+    waiter.start()
+    while not shelf._waiting:
+        waiter.join(0.001)
+    monkeypatch.delattr(shelf, "_hand_out")
+
+    with pytest.raises(Struck):
+        shelf.give_back(held)
+    waiter.join()
+
+    assert got == [held]
+    shelf.give_back(held)
+    assert all_is_free(pool)
+
+
+def test_who_was_given_something_but_stayed_in_the_queue_is_given_no_more(pool):
+    shelf = pool.shelf()
+    turn = pools._Turn()
+    turn.given = given = pools._Place()
+    shelf._waiting.append(turn)
+
+    shelf._hand_out()
+
+    assert turn.given is given
+    assert turn.came.acquire(timeout=0)
+    assert not shelf._waiting
+    assert shelf.busy == 0
+
+
+def _first(pool, shelf):
+    """Open the first connection though nobody hands anything out."""
+    place = pools._Place()
+    shelf._alive.add(place)
+    return shelf._opened(pool, Deadline(5), place)
+
+
+def test_those_behind_a_dead_connection_keep_their_order(pool):
+    shelf, order = pool.shelf(), []
+    held = shelf.take(pool, Deadline(5))
+
+    def work(number):
+        with lent(pool, 20):
+            order.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        while len(shelf._waiting) <= number:
+            thread.join(0.001)
+    held._poll = Gone()
+    shelf.give_back(held)
+    for thread in threads:
+        thread.join()
+
+    assert order == [0, 1, 2, 3]
+    assert all_is_free(pool)
+
+
+class Gone:
+    """A poll object that finds the peer gone."""
+
+    def poll(self, _timeout):
+        return [(0, 0)]
+
+
+def test_a_pool_that_is_closed_while_its_first_shelf_is_made_goes_on(pool):
+    class Racing(dict):
+        def setdefault(self, pid, shelf):
+            made = super().setdefault(pid, shelf)
+            pool.close()
+            return made
+
+    pool._shelves = Racing()
+    with lent(pool) as closed:
+        pass
+    assert closed.stale
+    pool._shelves = dict(pool._shelves)
+
+    with lent(pool) as first:
+        pass
+    with lent(pool) as second:
+        assert second is first
+
+
+def test_greenlets_that_waited_when_their_process_forked_get_nothing_of_the_parents(pool, at_the_first_wait):
+    shelf = pool.shelf()
+    theirs = shelf.take(pool, Deadline(5))
+
+    def fork():
+        shelf._pid = os.getpid() + 1
+        shelf.give_back(theirs)
+        return False
+
+    at_the_first_wait(fork)
+    mine = shelf.take(pool, Deadline(5))
+
+    assert mine is not theirs
+    assert theirs.stale
+    shelf.give_back(mine)
+    assert mine.stale
+
+
+def test_a_waiter_who_is_struck_in_a_forked_child_does_not_wait_for_the_parents_lock(pool, at_the_first_wait):
+    shelf = pool.shelf()
+
+    def fork_and_strike():
+        shelf._pid = os.getpid() + 1
+        shelf._lock.acquire()
+        raise Struck
+
+    at_the_first_wait(fork_and_strike)
+    with pytest.raises(Struck):
+        shelf.take(pool, Deadline(5))
 
 
 def test_a_forked_childs_copy_of_a_busy_connection_wakes_nobody(pool):

@@ -19,6 +19,7 @@ from fdfs_storage.fastdfs import Client
 from fdfs_storage.fastdfs.client_conf import read_client_conf
 from fdfs_storage.management.commands import fdfs_devserver
 
+from . import scripts
 from .scripts import ROOT, Running
 from .wire import ACTIVE_TEST, STORE, Wire, packet
 
@@ -43,6 +44,38 @@ def test_it_prints_the_settings_and_stops_cleanly(tmp_path: Path, number: signal
 
     assert values["FDFS_BASE_URL"].startswith("http://127.0.0.1:")
     assert f"The files lie in {tmp_path}" in lines
+
+
+STRUCK = """
+import os, signal, sys, threading
+from fdfs_storage.management.commands.fdfs_devserver import _until_signal
+
+steps = 0
+
+def strike(frame, event, argument):
+    global steps
+    if frame.f_code.co_filename.endswith(("threading.py", "queue.py")) or steps == 0:
+        steps += 1
+        if steps == chosen:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGTERM)
+        return strike
+
+for chosen in range(1, 20):
+    steps = 0
+    with _until_signal() as stopped:
+        timer = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGTERM])
+        timer.start()
+        sys.settrace(strike)
+        stopped.get()
+        sys.settrace(None)
+        timer.join()
+print("stopped")
+"""
+
+
+def test_a_signal_stops_it_at_whatever_step_of_its_waiting_it_comes() -> None:
+    assert scripts.run(STRUCK) == ["stopped"]
 
 
 def test_without_descriptors_it_says_so_and_serves_again_when_it_has_some(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import json
 import logging
 import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from django.conf import settings
@@ -110,7 +110,7 @@ class Command(BaseCommand):
         cluster = _cluster(options)
         with _until_signal() as stopped, self._access_log(options["verbosity"]), _running(cluster):
             self._introduce(cluster)
-            stopped.wait()
+            stopped.get()
         self.stdout.write(_("Stopped."))
 
     def _introduce(self, cluster: EmbeddedCluster) -> None:
@@ -216,11 +216,14 @@ def _address(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _until_signal() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and a polite kill set."""
-    stopped = threading.Event()
+def _until_signal() -> Iterator[SimpleQueue[int]]:
+    """Yield a queue that Ctrl-C and a polite kill come to.
+
+    A handler may strike at any step of who waits; an Event would then wait for its own lock.
+    """
+    stopped: SimpleQueue[int] = SimpleQueue()
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_signal: stopped.set()) for number in numbers]
+    before = [signal.signal(number, lambda number, _frame: stopped.put(number)) for number in numbers]
     try:
         yield stopped
     finally:
