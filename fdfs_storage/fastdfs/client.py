@@ -285,7 +285,7 @@ class Client:
         return count
 
     def _download(self, transfer: Transfer, file_id: FileId) -> int:
-        if file_id.size == 0:
+        if transfer.size == 0:
             # Storages since 6.15.4 refuse to send an empty file (PROTOCOL 5.6); ask whether it is there.
             self.info(file_id, crc=False)
             return 0

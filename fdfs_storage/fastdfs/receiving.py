@@ -26,8 +26,9 @@ class Transfer(abc.ABC):
         if not 0 <= offset <= _HIGHEST_OFFSET or (length is not None and not 0 <= length <= _HIGHEST_OFFSET):
             raise InvalidArgumentError(f"cannot read {length} bytes from {offset}: not a place in a file")
         self.done = 0
+        self.size = file_id.size
+        """The file's length, or None where its name does not tell."""
         self._file_id = file_id
-        self._size = file_id.size
         self._offset = offset
         self._length = length
 
@@ -55,29 +56,30 @@ class Transfer(abc.ABC):
         count = 0 if self._length is None else self._length - self.done
         if self._length is not None and not count:
             return self.done
-        asked = DownloadRequest(self.position, count, self._file_id)
+        position = self._offset + self.done
+        asked = DownloadRequest(position, count, self._file_id)
         connection.send(request(Command.DOWNLOAD_FILE, asked.pack()), deadline)
-        length, status = connection.receive_header(deadline, count or self._size or 0)
+        length, status = connection.receive_header(deadline, count or self.size or 0)
         if status:
             connection.close()
             raise refusal(status, str(self._file_id), str(connection.address))
-        self._check(length, count, connection)
+        self._check(length, position, count, connection)
         self._receive(connection, length, deadline)
         connection.settle()
         return self.done
 
-    def _check(self, announced: int, count: int, connection: Connection) -> None:
+    def _check(self, announced: int, position: int, count: int, connection: Connection) -> None:
         """Hold the announced length against what was asked for, and against the size in the id."""
         if count and announced > count:
             raise ProtocolError(f"{connection.address} sends {announced} bytes where {count} were asked for")
-        size = self._size
-        if size is None:
+        size = self.size
+        if size is None or (announced == size and not position):
             return
-        due = max(0, size - self.position)
+        due = max(0, size - position)
         if announced != (min(count, due) if count else due):
             connection.close()
             raise IntegrityError(
-                f"{connection.address} has {self.position + announced} bytes of {self._file_id}, "
+                f"{connection.address} has {position + announced} bytes of {self._file_id}, "
                 f"which says that it has {size}: its copy is damaged"
             )
 
