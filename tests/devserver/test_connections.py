@@ -17,7 +17,7 @@ from .wire import ACTIVE_TEST, DOWNLOAD, QUIT, STORE, UPLOAD, Wire, download, pa
 
 DAEMONS = pytest.mark.parametrize("daemon", ["tracker", "storage"])
 # Long enough that a busy machine is not taken for a silent client.
-SHORT_SECONDS = 0.5
+SHORT_SECONDS = 1.5
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_who_was_answered_may_be_silent(impatient: EmbeddedCluster, daemon: str)
     with connect(impatient, daemon) as wire:
         assert wire.lives()
 
-        wire.settimeout(SHORT_SECONDS * 5)
+        wire.settimeout(SHORT_SECONDS * 2)
         with pytest.raises(TimeoutError):
             wire.recv(1)
 
@@ -107,7 +107,7 @@ def test_who_does_not_read_is_left(impatient: EmbeddedCluster) -> None:
 
         with connect(impatient, "storage") as other:
             other.store(b"x")
-            other.settimeout(SHORT_SECONDS * 5)
+            other.settimeout(SHORT_SECONDS * 2)
             with pytest.raises(TimeoutError):
                 other.recv(1)
 

@@ -106,7 +106,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Volume]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[EmbeddedCluster]:
-    with EmbeddedCluster(timeout=0.2) as cluster:
+    with EmbeddedCluster() as cluster:
         yield cluster
 
 

@@ -165,10 +165,10 @@ def test_a_size_that_the_length_denies_is_refused(storage: Wire, field: str, siz
 
 def test_who_sends_slowly_is_waited_for_while_others_are_served(tmp_path: Path) -> None:
     request = packet(UPLOAD, upload(b"slow"))
-    with EmbeddedCluster(timeout=0.6) as cluster, Wire(cluster.storage_server.address) as slow:
+    with EmbeddedCluster(timeout=2.5) as cluster, Wire(cluster.storage_server.address) as slow:
         for at in range(0, len(request), 5):
             slow.sendall(request[at : at + 5])
-            slow.settimeout(0.2)
+            slow.settimeout(0.6)
             if at + 5 < len(request):
                 with pytest.raises(TimeoutError):
                     slow.recv(1)
