@@ -146,9 +146,9 @@ class Connection:
                 sent = self._sock.send(rest)
             except OSError as error:
                 raise self._translated(error) from error
-            deadline.moved(sent)
-            if sent == len(rest):
+            if sent == len(rest) < _PROGRESS_BYTES:  # a request, as nearly always
                 break
+            deadline.moved(sent)
             rest = memoryview(rest)[sent:]
 
     def send_file(
