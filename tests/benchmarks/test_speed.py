@@ -22,10 +22,10 @@ from .transfer import Runner
 pytestmark = [pytest.mark.speed, pytest.mark.timeout(300)]
 
 KIB = 1024
-ROUNDS = 11
+ROUNDS = 21
 SHARE_SECONDS = 0.05
 """What a contender gets of each round, as many operations as that may be."""
-BIG_ROUNDS = 3
+BIG_ROUNDS = 9
 BIG_MIB = 200
 
 
