@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from .address_map import AddressMap
 from .cluster import TRACKER_PORT, Cluster
-from .connection import Connection, Deadline
+from .connection import Connection
+from .deadline import Deadline
 from .errors import (
     ENOENT,
     FastDFSError,
@@ -31,11 +32,11 @@ from .protocol import (
     FileQuery,
     InfoFlag,
     Placement,
-    UploadHead,
     pack_file_id,
     pack_group,
     request,
     unpack_file_id,
+    upload_request,
 )
 from .receiving import Filling, Gathered, Transfer, Writing, require_whole
 from .sending import asking, exchange, missing_if_invalid, require_extension, sending
@@ -163,7 +164,8 @@ class Client:
         require_prefix(prefix, extension)
         with opened(content, size) as source:
             head = SlaveHead(master.name, source.size, prefix, extension).pack()
-            operation = sending(Command.UPLOAD_SLAVE_FILE, head, source, file_id=master)
+            packet = request(Command.UPLOAD_SLAVE_FILE, head, data_bytes=source.size)
+            operation = sending(packet, source, file_id=master)
             file_id = unpack_file_id(self._cluster.route(master, operation, update=True, repeatable=False))
             if self._verify:
                 self._integrity.check_size(file_id, source.size, self.info(file_id, crc=False).size)
@@ -177,8 +179,8 @@ class Client:
         with opened(content, size) as source:
 
             def upload(placement: Placement) -> Operation[bytes]:
-                head = UploadHead(placement.store_path, source.size, extension).pack()
-                return sending(command, head, source, checksum)
+                packet = upload_request(command, placement.store_path, source.size, extension)
+                return sending(packet, source, checksum, orphan_at_worst=True)
 
             file_id = unpack_file_id(self._cluster.place(group or self._group, upload))
             if checksum:
@@ -352,9 +354,9 @@ class Client:
 
     def _change(self, command: Command, head: bytes, source: Source, file_id: FileId) -> None:
         # The reply to an empty change carries the request back (PROTOCOL 5.4); it says nothing.
-        self._cluster.route(
-            file_id, sending(command, head, source, file_id=file_id), update=True, repeatable=False
-        )
+        packet = request(command, head, data_bytes=source.size)
+        operation = sending(packet, source, file_id=file_id)
+        self._cluster.route(file_id, operation, update=True, repeatable=False)
 
     # --- metadata -----------------------------------------------------------------------------
 

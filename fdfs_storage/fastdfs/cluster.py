@@ -48,7 +48,7 @@ class Cluster:
         """
 
         def candidate(placement: Placement) -> Candidate[T]:
-            return Candidate(placement.address, upload(placement), placement.store_path)
+            return placement.address, placement.store_path, upload(placement)
 
         candidates = map(candidate, self._placements.candidates(group))
         return self.servers.first_success(
@@ -72,11 +72,11 @@ class Cluster:
         """
         unreachable: set[Address] = set()
         holders = self._holders(file_id, unreachable, update=update)
-        candidates = map(Candidate, holders, itertools.repeat(operation))
+        candidates = zip(holders, itertools.repeat(None), itertools.repeat(operation))
 
-        def failed(candidate: Candidate[T], error: FastDFSError) -> None:
+        def failed(address: Address, path: int | None, error: FastDFSError) -> None:
             if not isinstance(error, ServerError):
-                unreachable.add(candidate.address)
+                unreachable.add(address)
 
         return self.servers.first_success(
             "no storage answers for", candidates, about=file_id, repeatable=repeatable, failed=failed
@@ -90,7 +90,8 @@ class Cluster:
     def _holders(self, file_id: FileId, unreachable: set[Address], *, update: bool) -> Iterator[Address]:
         known = self._directory.source(file_id)
         source = known.address if known and (known.writable if update else known.readable) else None
-        if source is None or source in self.servers.resting:
+        resting = self.servers.resting
+        if source is None or (resting.until and source in resting):
             return self._others(file_id, source, None, unreachable, update=update)
         # The generator behind it is hardly ever started.
         others = self._others(file_id, source, source, unreachable, update=update)

@@ -11,6 +11,7 @@ import socket
 import time
 import weakref
 
+from .deadline import PROGRESS_BYTES, Deadline
 from .errors import ConnectError, ConnectionLostError, DeadlineExceededError, NetworkError, ProtocolError
 from .protocol import HEADER_BYTES, Address, Command, unpack_header
 from .timed_socket import timed
@@ -22,46 +23,6 @@ _SENDFILE_BYTES = 4 * 1024 * 1024
 # Bodies of other replies than downloads: the longest legal one is a list of 512 groups.
 MAX_REPLY_BYTES = 1024 * 1024
 _PIECE_BYTES = 64 * 1024
-# A transfer of any length stays alive as long as this much moves within each network timeout.
-_PROGRESS_BYTES = 16 * 1024
-
-
-class Deadline:
-    """The moment at which an operation gives up: made once, at the top, and handed down.
-
-    Moving data renews it, so it bounds silence rather than the length of a transfer, while a peer
-    that drips single bytes still runs into it. Silence in the middle of a piece may last for twice the
-    time: the kernel does not say when in its own time the last byte came.
-    """
-
-    __slots__ = ("_at", "_moved", "_seconds")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._moved = 0
-        self._at = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Return the seconds that are left; raise DeadlineExceededError when there are none."""
-        left = self._at - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceededError(f"no answer within {self._seconds:g} s")
-        return left
-
-    def remaining(self) -> float:
-        """Return the seconds that are left, zero or less when there are none."""
-        return self._at - time.monotonic()
-
-    def renew(self) -> None:
-        """Begin anew, when it was not the peer that was slow."""
-        self._moved = 0
-        self._at = time.monotonic() + self._seconds
-
-    def moved(self, count: int) -> None:
-        """Note that `count` bytes of a file went through."""
-        self._moved += count
-        if self._moved >= _PROGRESS_BYTES:
-            self.renew()
 
 
 def _connected(address: Address, timeout: float) -> socket.socket:
@@ -140,13 +101,12 @@ class Connection:
         self.settled = False
         rest = data
         while rest:
-            left = deadline.left()
             try:
-                self._sock.limit(left)
+                self._sock.limit(deadline)
                 sent = self._sock.send(rest)
             except OSError as error:
                 raise self._translated(error) from error
-            if sent == len(rest) < _PROGRESS_BYTES:  # a request, as nearly always
+            if sent == len(rest) < PROGRESS_BYTES:  # a request, as nearly always
                 break
             deadline.moved(sent)
             rest = memoryview(rest)[sent:]
@@ -158,9 +118,8 @@ class Connection:
         self.settled = False
         done = 0
         while done < count:
-            left = deadline.left()
             try:
-                self._sock.limit(left)
+                self._sock.limit(deadline)
                 sent = self._sock.send_file(file, offset + done, min(count - done, _SENDFILE_BYTES))
             except OSError as error:
                 raise self._translated(error) from error
@@ -201,7 +160,6 @@ class Connection:
             piece, self._early = self._early[:most], self._early[most:]
         else:
             piece = self._receive(most, deadline, self._sock.wait_all)
-        deadline.moved(len(piece))
         return piece
 
     def receive_into(self, view: memoryview, deadline: Deadline) -> int:
@@ -213,9 +171,8 @@ class Connection:
             count = min(len(self._early), len(view))
             view[:count], self._early = self._early[:count], self._early[count:]
             return count
-        left = deadline.left()
         try:
-            self._sock.limit(left)
+            self._sock.limit(deadline)
             count = self._sock.recv_into(view)
         except OSError as error:
             raise self._translated(error) from error
@@ -252,17 +209,17 @@ class Connection:
         length, status = self.receive_header(deadline)
         if length > MAX_REPLY_BYTES:
             raise ProtocolError(f"{self.address} announced a reply of {length} bytes")
-        if length == len(self._early):  # it came along, as nearly always
-            body, self._early = self._early, b""
-        else:
-            body = self.receive_body(length, deadline)
+        body = self._early
+        if length == len(body) and not expected:  # it came along, as nearly always
+            self._early, self.settled = b"", True
+            return status, body
+        body = self.receive_body(length, deadline)
         self.settle(expected)
         return status, body
 
     def _receive(self, most: int, deadline: Deadline, flags: int = 0) -> bytes:
-        left = deadline.left()
         try:
-            self._sock.limit(left)
+            self._sock.limit(deadline)
             piece = self._sock.recv(most, flags)
         except OSError as error:
             raise self._translated(error) from error

@@ -23,7 +23,8 @@ from fdfs_client.storage_client import Storage_client
 from fdfs_client.tracker_client import Tracker_client
 
 from .client import Client
-from .connection import MAX_REPLY_BYTES, Connection, Deadline
+from .connection import MAX_REPLY_BYTES, Connection
+from .deadline import Deadline
 from .errors import (
     DeadlineExceededError,
     FastDFSError,
@@ -238,7 +239,7 @@ class PublishedClient(Client):
         def candidates() -> Iterator[Candidate[T]]:
             for _ in range(_CHOICES):
                 address, server = self._ask(what, choose)
-                yield Candidate(address, _on_storage(server, call, file_id, longest))
+                yield address, None, _on_storage(server, call, file_id, longest)
 
         return self._cluster.servers.first_success(what, candidates(), repeatable=repeatable)
 
@@ -249,7 +250,7 @@ class PublishedClient(Client):
         try:
             return servers.first_success(
                 "no tracker answers",
-                (Candidate(address, _on_tracker(choose)) for address in order),
+                ((address, None, _on_tracker(choose)) for address in order),
                 repeatable=True,
                 timeout=servers.limits.network_timeout / len(order),
             )

@@ -35,7 +35,7 @@ _SHORTEST_NAME = 38
 
 _GROUP = re.compile(r"[A-Za-z0-9]{1,16}")
 # The last of the 27 characters has two bits to spare, which nobody checks, FastDFS included.
-_NAME = re.compile(r"M[0-9A-F]{2}(?:/[0-9A-F]{2}){2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]*")
+_NAME = re.compile(r"M[0-9A-F]{2}/[0-9A-F]{2}/[0-9A-F]{2}/[A-Za-z0-9_-]{27}[A-Za-z0-9._-]*")
 _EXTENSION = re.compile(r"[A-Za-z0-9._-]{0,6}")
 
 # Double extensions of at most six characters: a compressor's, behind the type of what it packed.

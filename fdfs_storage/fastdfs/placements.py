@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .errors import EINVAL, ENOENT, ENOSPC, FastDFSError, NoServerError, ServerError
-from .protocol import Command, Placement, pack_group
+from .protocol import Address, Command, Placement, pack_group
 from .resting import Resting
-from .servers import Candidate, T
 from .trackers import Trackers
 
 # Enough to show the tracker's rotation over servers and paths, few enough for one packet.
@@ -60,13 +59,13 @@ class Placements:
             yield from self._elsewhere({placement.group for placement in fresh})
         yield from fresh
 
-    def failed(self, candidate: Candidate[T], error: FastDFSError) -> None:
+    def failed(self, address: Address, path: int | None, error: FastDFSError) -> None:
         """Note that an upload failed there: nothing goes there for a while."""
         if isinstance(error, ServerError) and error.status in _DISPLACED:
-            self._resting.note((candidate.address, candidate.path))
+            self._resting.note((address, path))
 
     def _awake(self, placements: tuple[Placement, ...]) -> Iterable[Placement]:
-        return filter(self._is_awake, placements) if self._resting else placements
+        return filter(self._is_awake, placements) if self._resting.until else placements
 
     def _is_awake(self, placement: Placement) -> bool:
         address = placement.address

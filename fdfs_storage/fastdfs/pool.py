@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from .connection import Connection, Deadline
+from .connection import Connection
+from .deadline import Deadline
 from .errors import PoolTimeoutError, ProtocolError
 from .protocol import Address
 
@@ -61,7 +62,7 @@ class Pool:
         The connection is kept only if every exchange ended well and none was a ProtocolError; else it is
         closed. Raises ConnectError, PoolTimeoutError when all stayed busy, and what the operation raises.
         """
-        shelf = self.shelf()
+        shelf = self._shelves.get(os.getpid()) or self.shelf()
         connection = shelf.take(self, deadline, fresh)
         try:
             return operation(connection, deadline)
@@ -154,29 +155,37 @@ class _Shelf:
 
         A thread that looks at the first but gets the second closes one too many, no more.
         """
-        idle = self.idle
+        idle, last = self.idle, None
         try:
             while idle[0].idle_since < oldest:
                 self._retire(idle.popleft())
             while True:
-                connection = idle.pop()
-                if not self._dead(connection):
-                    return connection
-                self._alive.discard(connection)
+                last = idle.pop()
+                if not last.stale:
+                    return last
+                self._retire(last)
         except IndexError:  # empty
             return None
+        except BaseException:
+            self._drop(last)
+            raise
 
     def _dead(self, connection: Connection) -> bool:
-        """Say whether a connection died while it stood idle: then it is closed, and still has its place."""
+        """Say whether a connection that was handed over is dead: then it is closed, and keeps its place."""
         try:
             dead = connection.stale
-        except BaseException:  # gevent's kill, say: the traceback keeps alive what we held
-            self._retire(connection)
-            self._tend()
+        except BaseException:
+            self._drop(connection)
             raise
         if dead:
             connection.close()
         return dead
+
+    def _drop(self, connection: Connection | None) -> None:
+        """Free the place of what we held when gevent's kill, say, struck: the traceback keeps it alive."""
+        if connection:
+            self._retire(connection)
+            self._tend()
 
     def _wait(self, deadline: Deadline) -> Connection | _Place | None:
         """Wait for a connection or a place, first come, first served; None where there was none in time."""

@@ -73,6 +73,9 @@ HEADER_BYTES = _HEADER.size
 _UPLOAD = struct.Struct(f">Bq{EXTENSION_BYTES}s")
 UPLOAD_HEAD_BYTES = _UPLOAD.size
 _DOWNLOAD = struct.Struct(">qq")
+# The two requests that there are most of, packed in one step with their headers.
+_UPLOAD_REQUEST = struct.Struct(f">qBBBq{EXTENSION_BYTES}s")
+_DOWNLOAD_REQUEST = struct.Struct(f">qBBqq{GROUP_BYTES}s")
 _INFO = struct.Struct(">qqq")
 # 15 or 45 characters and a NUL, in the one storage reply that carries an address.
 _INFO_ADDRESS_BYTES = (16, 46)
@@ -322,15 +325,18 @@ def pack_extension(extension: str) -> bytes:
     return extension.encode("ascii")
 
 
+def upload_request(command: Command, store_path: int, size: int, extension: str) -> bytes:
+    """Build UPLOAD_FILE or UPLOAD_APPENDER_FILE, up to the content, which the caller sends behind it."""
+    length = UPLOAD_HEAD_BYTES + size
+    return _UPLOAD_REQUEST.pack(length, command, 0, store_path, size, pack_extension(extension))
+
+
 class UploadHead(NamedTuple):
     """What stands before the content in UPLOAD_FILE."""
 
     store_path: int
     size: int
     extension: str
-
-    def pack(self) -> bytes:
-        return _UPLOAD.pack(self.store_path, self.size, pack_extension(self.extension))
 
     @classmethod
     def unpack(cls, body: bytes) -> UploadHead:
@@ -340,20 +346,21 @@ class UploadHead(NamedTuple):
         return cls(path, size, text(extension))
 
 
+def download_request(offset: int, count: int, file: FileQuery | FileId) -> bytes:
+    """Build DOWNLOAD_FILE; see DownloadRequest."""
+    name = file.name.encode("ascii")
+    length = _DOWNLOAD.size + GROUP_BYTES + len(name)
+    group = pack_group(file.group)
+    return _DOWNLOAD_REQUEST.pack(length, Command.DOWNLOAD_FILE, 0, offset, count, group) + name
+
+
 @dataclass(slots=True)
 class DownloadRequest:
-    """DOWNLOAD_FILE: `count` bytes from `offset`; 0 means up to the end of the file."""
+    """The body of DOWNLOAD_FILE: `count` bytes from `offset`; 0 means up to the end of the file."""
 
     offset: int
     count: int
-    file: FileQuery | FileId
-
-    def pack(self) -> bytes:
-        return (
-            _DOWNLOAD.pack(self.offset, self.count)
-            + pack_group(self.file.group)
-            + self.file.name.encode("ascii")
-        )
+    file: FileQuery
 
     @classmethod
     def unpack(cls, body: bytes) -> DownloadRequest:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 
-from .connection import Connection, Deadline
+from .connection import Connection
+from .deadline import Deadline
 from .errors import IntegrityError, InvalidArgumentError, ProtocolError, refusal
 from .file_id import FileId
-from .protocol import Command, DownloadRequest, request
+from .protocol import download_request
 
 _PIECE_BYTES = 256 * 1024
 # Memory is taken for what arrives, and for no more than this of what is only announced.
@@ -57,8 +58,7 @@ class Transfer(abc.ABC):
         if self._length is not None and not count:
             return self.done
         position = self._offset + self.done
-        asked = DownloadRequest(position, count, self._file_id)
-        connection.send(request(Command.DOWNLOAD_FILE, asked.pack()), deadline)
+        connection.send(download_request(position, count, self._file_id), deadline)
         length, status = connection.receive_header(deadline, count or self.size or 0)
         if status:
             connection.close()
@@ -87,21 +87,23 @@ class Transfer(abc.ABC):
 class Gathered(Transfer):
     """A download into memory; `content()` is what came."""
 
-    def __init__(self, file_id: FileId, offset: int, length: int | None) -> None:
-        super().__init__(file_id, offset, length)
-        self._pieces: list[bytes] = []
+    _pieces: tuple[bytes, ...] = ()
 
     def content(self) -> bytes:
         return b"".join(self._pieces)  # of one piece, that is the piece itself
 
     def take(self, content: bytes) -> None:
-        self._pieces.append(content)
+        self._pieces += (content,)
         self.done += len(content)
 
     def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
-        end = self.done + left
-        while self.done < end:
-            self.take(connection.receive_piece(min(end - self.done, _MOST_AHEAD_BYTES), deadline))
+        while left:
+            piece = connection.receive_piece(min(left, _MOST_AHEAD_BYTES), deadline)
+            self._pieces += (piece,)
+            self.done += len(piece)
+            left -= len(piece)
+            if left:
+                deadline.moved(len(piece))
 
 
 class Filling(Transfer):

@@ -15,23 +15,19 @@ class Resting:
 
     def __init__(self, seconds: float = REST_SECONDS) -> None:
         self._seconds = seconds
-        self._until: dict[Hashable, float] = {}
+        self.until: dict[Hashable, float] = {}
+        """When each is fit again, in monotonic seconds. Empty nearly always, which is quick to see."""
 
     def note(self, key: Hashable) -> None:
         """Let it rest from now on."""
-        if len(self._until) >= _MOST:
-            self._until = {}
-        self._until[key] = time.monotonic() + self._seconds
+        if len(self.until) >= _MOST:
+            self.until = {}
+        self.until[key] = time.monotonic() + self._seconds
 
     def forget(self, key: Hashable) -> None:
         """It works again."""
-        if self._until:
-            self._until.pop(key, None)
-
-    def __bool__(self) -> bool:
-        """Whether anything may rest."""
-        return bool(self._until)
+        self.until.pop(key, None)
 
     def __contains__(self, key: Hashable) -> bool:
-        until = self._until.get(key) if self._until else None
+        until = self.until.get(key)
         return until is not None and time.monotonic() < until

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from .connection import Connection, Deadline
+from .connection import Connection
+from .deadline import Deadline
 from .errors import EINVAL, ENOENT, ConnectionLostError, InvalidArgumentError, NetworkError, refusal
 from .file_id import FileId
-from .protocol import Command, pack_extension, request
+from .protocol import pack_extension
 from .servers import Operation
 from .source import Checksum, Source
 
 logger = logging.getLogger(__name__)
-
-# What may happen twice: then nobody gets to know of the first file. An append would double the content,
-# and a slave stand in its own way.
-_ORPHAN_AT_WORST = frozenset({Command.UPLOAD_FILE, Command.UPLOAD_APPENDER_FILE})
 
 
 def require_extension(extension: str) -> None:
@@ -47,18 +44,19 @@ def asking(packet: bytes, file_id: FileId | None = None) -> Operation[bytes]:
 
 
 def sending(
-    command: Command,
-    head: bytes,
+    packet: bytes,
     source: Source,
     checksum: Checksum | None = None,
     file_id: FileId | None = None,
+    *,
+    orphan_at_worst: bool = False,
 ) -> Operation[bytes]:
     """Make an operation of a request with content: it returns the reply's body, or raises the refusal.
 
     Marks as retriable what the storage cannot have carried out: it drops a body that it did not get
-    whole (PROTOCOL 5.2), and a refusal is just that.
+    whole (PROTOCOL 5.2), and a refusal is just that. `orphan_at_worst`: what happens twice leaves a
+    file that nobody gets to know. An append would double the content, a slave stand in its own way.
     """
-    packet = request(command, head, data_bytes=source.size)
 
     def operation(connection: Connection, deadline: Deadline) -> bytes:
         try:
@@ -71,7 +69,7 @@ def sending(
         try:
             status, body = connection.receive_reply(deadline)
         except ConnectionLostError as error:
-            error.retriable = command in _ORPHAN_AT_WORST and source.rewindable and _was_closing(error)
+            error.retriable = orphan_at_worst and source.rewindable and _was_closing(error)
             raise
         if status:
             # Behind a refused body, the rest of it may be read as a request (PROTOCOL 1.2).

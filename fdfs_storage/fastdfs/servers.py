@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from .address_map import AddressMap
-from .connection import Connection, Deadline
+from .connection import Connection
+from .deadline import Deadline
 from .errors import (
     EINVAL,
     ENOENT,
@@ -44,16 +45,8 @@ class Limits:
     idle_seconds: float = 50.0
 
 
-@dataclass(slots=True)
-class Candidate(Generic[T]):
-    """A server to try, and what to do there; `path` is the store path that an upload goes to."""
-
-    address: Address
-    operation: Operation[T]
-    path: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.address} path {self.path}" if self.path else str(self.address)
+Candidate = tuple[Address, int | None, Operation[T]]
+"""A server to try, the store path that an upload goes to, and what to do there."""
 
 
 class Servers:
@@ -91,7 +84,7 @@ class Servers:
         about: object = None,
         repeatable: bool,
         timeout: float | None = None,
-        failed: Callable[[Candidate[T], FastDFSError], None] | None = None,
+        failed: Callable[[Address, int | None, FastDFSError], None] | None = None,
     ) -> T:
         """Try candidates in turn; go on only after what cannot have happened or may happen twice.
 
@@ -101,21 +94,19 @@ class Servers:
         attempts: dict[str, FastDFSError] = {}
         dead: set[Address] = set()
         try:
-            for candidate in candidates:
-                if attempts and (candidate.address in dead or str(candidate) in attempts):
+            for address, path, operation in candidates:
+                if attempts and (address in dead or _place(address, path) in attempts):
                     continue
                 try:
-                    return self.on(
-                        candidate.address, candidate.operation, repeatable=repeatable, timeout=timeout
-                    )
+                    return self.on(address, operation, repeatable=repeatable, timeout=timeout)
                 except _FAILURES as error:
                     if failed:
-                        failed(candidate, error)
+                        failed(address, path, error)
                     if not (error.retriable or repeatable):
                         raise
-                    attempts[str(candidate)] = error
+                    attempts[_place(address, path)] = error
                     if not isinstance(error, (ServerError, IntegrityError)):
-                        dead.add(candidate.address)
+                        dead.add(address)
         except NoServerError as error:
             raise NoServerError(error.args[0], {**attempts, **error.attempts}) from error
         raise _verdict(f"{what} {about}" if about else what, attempts)
@@ -125,13 +116,21 @@ class Servers:
     ) -> T:
         """Run an operation on one server; once more if a connection that stood idle turns out dead."""
         pool = self._pools.get(address) or self._pool(address)
+        deadline = Deadline(timeout or self.limits.network_timeout)
         try:
-            result = _run(pool, operation, repeatable, timeout or self.limits.network_timeout)
+            try:
+                result = pool.run(operation, deadline)
+            except ConnectionLostError as error:
+                if not error.reused or not (error.retriable or repeatable):
+                    raise
+                deadline.renew()
+                result = pool.run(operation, deadline, fresh=True)
         except (NetworkError, ProtocolError) as error:
             if not isinstance(error, PoolTimeoutError):  # that one is our own congestion
                 self.resting.note(address)
             raise
-        self.resting.forget(address)
+        if self.resting.until:
+            self.resting.forget(address)
         return result
 
     def _pool(self, named: Address) -> Pool:
@@ -150,15 +149,8 @@ class Servers:
         return self._pools.setdefault(named, pool)
 
 
-def _run(pool: Pool, operation: Operation[T], repeatable: bool, timeout: float) -> T:
-    deadline = Deadline(timeout)
-    try:
-        return pool.run(operation, deadline)
-    except ConnectionLostError as error:
-        if not error.reused or not (error.retriable or repeatable):
-            raise
-    deadline.renew()
-    return pool.run(operation, deadline, fresh=True)
+def _place(address: Address, path: int | None) -> str:
+    return f"{address} path {path}" if path else str(address)
 
 
 def _verdict(what: str, attempts: dict[str, FastDFSError]) -> FastDFSError:

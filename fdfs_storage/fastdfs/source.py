@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Union, cast
 
-from .connection import Connection, Deadline
+from .connection import Connection
+from .deadline import Deadline
 from .errors import InvalidArgumentError
 from .file_id import content_mark
 
@@ -30,17 +31,16 @@ _PIECE_BYTES = 256 * 1024
 _SMALL_BYTES = 64 * 1024
 # The kernel's buffers hold about as much, so that the storage is busy while the checksum is reckoned.
 _SLICE_BYTES = 1024 * 1024
+# The protocol counts in signed 64-bit numbers, and what stands before the content counts, too.
+_MOST_BYTES = 1 << 62
 
 
 class Checksum:
     """The CRC32 of what was sent, reckoned as it is sent."""
 
-    __slots__ = ("crc32", "mark")
-
-    def __init__(self) -> None:
-        self.crc32 = 0
-        self.mark = ""
-        """What the new id must show, once `foresee` told it; the empty text is in no id."""
+    crc32 = 0
+    mark = ""
+    """What the new id must show, once `foresee` told it; the empty text is in no id."""
 
     def update(self, piece: bytes | bytearray | memoryview) -> None:
         self.crc32 = zlib.crc32(piece, self.crc32)
@@ -222,6 +222,8 @@ def _of_stream(stream: BinaryIO, size: int | None) -> Source:
     if plain is not None:
         return _of_size(_Descriptor(plain), size)
     if size is not None:
+        if not 0 <= size <= _MOST_BYTES:
+            raise InvalidArgumentError(f"not a size of a file: {size}")
         return _Stream(stream, size)
     if _seekable(stream) and (measured := _measure(stream)):
         return _Stream(stream, measured)

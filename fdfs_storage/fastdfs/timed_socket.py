@@ -13,6 +13,9 @@ import os
 import socket
 import struct
 import sys
+import time
+
+from .deadline import Deadline
 
 # Giving a socket its timeout is a system call: one that is off by no more than this is left as it is.
 _TOLERANCE = 0.01
@@ -36,11 +39,15 @@ class TimedSocket:
         self.recv = sock.recv
         self.recv_into = sock.recv_into
         self._sock = sock
-        self._least = self._most = 0.0
+        # None yet: no number of seconds lies between these.
+        self._least, self._most = 1.0, 0.0
 
-    def limit(self, seconds: float) -> None:
-        """Give each call so many seconds, unless it has about that already."""
+    def limit(self, deadline: Deadline) -> None:
+        """Give each call the time that is left, unless it has about that; raise TimeoutError without any."""
+        seconds = deadline.at - time.monotonic()
         if not self._least <= seconds <= self._most:
+            if seconds <= 0:
+                raise TimeoutError
             self._set(seconds)
             self._least, self._most = seconds * (1 - _TOLERANCE), seconds * (1 + _TOLERANCE)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from .connection import Connection, Deadline
+from .connection import Connection
+from .deadline import Deadline
 from .errors import InvalidArgumentError, ProtocolError, refusal
 from .monitoring import TrackerFilter, TrackerRecord, unpack_trackers
 from .protocol import Address, Command, StorageQuery, checked_address, request, text
-from .servers import Candidate, Servers
+from .servers import Servers
 from .statistics import GroupStat, StorageStat, unpack_groups, unpack_storages
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Trackers:
             return self._servers.on(tracker, exchange, repeatable=True)
         return self._servers.first_success(
             "no tracker answers",
-            (Candidate(address, exchange) for address in self._in_turn()),
+            ((address, None, exchange) for address in self._in_turn()),
             repeatable=True,
             timeout=self._timeout,
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from fdfs_storage.fastdfs.connection import Connection, Deadline
+from fdfs_storage.fastdfs.connection import Connection
+from fdfs_storage.fastdfs.deadline import Deadline
 from fdfs_storage.fastdfs.pool import Pool
 
 

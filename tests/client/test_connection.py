@@ -4,7 +4,8 @@ import threading
 import pytest
 
 from fdfs_storage.fastdfs import protocol
-from fdfs_storage.fastdfs.connection import MAX_REPLY_BYTES, Connection, Deadline
+from fdfs_storage.fastdfs.connection import MAX_REPLY_BYTES, Connection
+from fdfs_storage.fastdfs.deadline import Deadline
 from fdfs_storage.fastdfs.errors import (
     ConnectError,
     ConnectionLostError,
@@ -116,7 +117,7 @@ def test_a_connection_is_stale_once_the_peer_closed_or_spoke_unasked():
     with peer(lambda sock: None, lambda sock: (sock.sendall(b"?"), read_all(sock))) as address:
         for _ in range(2):
             connection = Connection.open(address, 5)
-            connection._sock.limit(5)
+            connection._sock.limit(Deadline(5))
             connection._sock.recv(1, socket.MSG_PEEK)
 
             assert connection.stale

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from fdfs_storage.fastdfs.connection import Deadline
+from fdfs_storage.fastdfs.deadline import Deadline
 from fdfs_storage.fastdfs.errors import ConnectError, PoolTimeoutError
 from fdfs_storage.fastdfs.pool import Pool
 from fdfs_storage.fastdfs.protocol import Address, Command, request

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from fdfs_storage.fastdfs import pool as pools
-from fdfs_storage.fastdfs.connection import Connection, Deadline
+from fdfs_storage.fastdfs.connection import Connection
+from fdfs_storage.fastdfs.deadline import Deadline
 from fdfs_storage.fastdfs.errors import PoolTimeoutError
 from fdfs_storage.fastdfs.pool import Pool
 from fdfs_storage.fastdfs.protocol import Address

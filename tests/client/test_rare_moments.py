@@ -8,7 +8,8 @@ import time
 import pytest
 
 from fdfs_storage.fastdfs import Client, FileId, protocol
-from fdfs_storage.fastdfs.connection import Connection, Deadline
+from fdfs_storage.fastdfs.connection import Connection
+from fdfs_storage.fastdfs.deadline import Deadline
 from fdfs_storage.fastdfs.directory import Directory
 from fdfs_storage.fastdfs.errors import (
     ConnectError,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from fdfs_storage.fastdfs import Client, connection
-from fdfs_storage.fastdfs.connection import Connection, Deadline
+from fdfs_storage.fastdfs.connection import Connection
+from fdfs_storage.fastdfs.deadline import Deadline
 from fdfs_storage.fastdfs.errors import DeadlineExceededError
 from fdfs_storage.fastdfs.protocol import Address
 from fdfs_storage.fastdfs.timed_socket import KernelTimedSocket, TimedSocket, timed
@@ -80,7 +81,7 @@ def test_the_shortest_time_is_not_for_ever():
     near, far = socket.socketpair()
     with near, far:
         sock = KernelTimedSocket(near)
-        sock.limit(1e-9)
+        sock._set(1e-9)
 
         with pytest.raises(BlockingIOError):
             sock.recv(1)

@@ -123,7 +123,7 @@ def test_what_is_no_binary_content_is_refused(client, wrong):
 
 
 @pytest.mark.parametrize("form", ["bytes", "BytesIO", "file", "gzip"])
-@pytest.mark.parametrize("promised", [1, 99, 101, 300_000])
+@pytest.mark.parametrize("promised", [-1, 1, 99, 101, 300_000, (1 << 63) - 1, 1 << 64])
 def test_a_content_of_another_length_than_promised_stores_nothing(client, promised, form, tmp_path):
     content = FORMS[form](bytes(100), tmp_path)
 

@@ -33,6 +33,7 @@ from fdfs_storage.fastdfs.protocol import (
     StorageQuery,
     UploadHead,
     Width,
+    download_request,
     pack_file_id,
     pack_group,
     refusal,
@@ -41,6 +42,7 @@ from fdfs_storage.fastdfs.protocol import (
     text,
     unpack_file_id,
     unpack_group,
+    upload_request,
 )
 
 from .recordings import ADDRESSES, EXCHANGES, PORT, RECORDINGS, each, recorded, replies
@@ -200,16 +202,24 @@ class Codec:
         """Where the fixed part ends and content begins that is not the codec's."""
 
 
+def packed_head(head):
+    return upload_request(Command.UPLOAD_FILE, *head)[HEADER_BYTES:]
+
+
+def packed_download(asked):
+    return download_request(asked.offset, asked.count, asked.file)[HEADER_BYTES:]
+
+
 GROUP_AND_NAME = Codec(FileQuery.unpack, FileQuery.pack, lambda raw: (_text(raw, 0, 16), _text(raw, 16)))
 GROUP_ALONE = Codec(unpack_group, pack_group, lambda raw: _text(raw, 0, 16))
 CODECS = {
     11: Codec(
-        UploadHead.unpack, UploadHead.pack, lambda raw: (raw[0], _int(raw, 1), _text(raw, 9, 15)), fixed=15
+        UploadHead.unpack, packed_head, lambda raw: (raw[0], _int(raw, 1), _text(raw, 9, 15)), fixed=15
     ),
     12: GROUP_AND_NAME,
     14: Codec(
         DownloadRequest.unpack,
-        DownloadRequest.pack,
+        packed_download,
         lambda raw: DownloadRequest(
             _int(raw, 0), _int(raw, 8), FileQuery(_text(raw, 16, 32), _text(raw, 32))
         ),
@@ -292,7 +302,7 @@ def test_what_storages_refuse_is_not_sent(exchange):
     head = UploadHead.unpack(exchange.body[:15])
 
     with pytest.raises(InvalidArgumentError, match=re.escape(repr(head.extension))):
-        head.pack()
+        packed_head(head)
 
 
 @judged(NEGATIVE)
@@ -614,13 +624,13 @@ def test_a_group_that_is_not_ascii_is_nonsense(kind, made):
 def test_the_store_path_is_sent_on_as_it_came(path):
     placement = Placement.unpack(placement_bytes(path=path))
 
-    head = UploadHead(placement.store_path, 3, "bin").pack()
+    head = UploadHead(placement.store_path, 3, "bin")
 
-    assert head == bytes([path]) + struct.pack(">q", 3) + b"bin\0\0\0"
+    assert packed_head(head) == bytes([path]) + struct.pack(">q", 3) + b"bin\0\0\0"
 
 
 def test_any_store_path_is_the_byte_of_ones():
-    assert UploadHead(STORE_PATH_ANY, 0, "").pack() == b"\xff" + bytes(14)
+    assert packed_head(UploadHead(STORE_PATH_ANY, 0, "")) == b"\xff" + bytes(14)
 
 
 @answers
@@ -708,9 +718,7 @@ def test_sizes_that_others_build_on_are_those_of_the_protocol():
 
 
 def test_an_announced_file_counts_in_the_length():
-    head = UploadHead(1, 5 << 30, "tar.gz").pack()
-
-    packet = request(Command.UPLOAD_FILE, head, data_bytes=5 << 30)
+    packet = upload_request(Command.UPLOAD_FILE, 1, 5 << 30, "tar.gz")
 
     assert packet[:10] == struct.pack(">qBB", 15 + (5 << 30), 11, 0)
     assert packet[10:] == b"\1" + struct.pack(">q", 5 << 30) + b"tar.gz"
@@ -844,7 +852,7 @@ def test_a_group_name_is_padded_to_sixteen_bytes(group, raw):
 @pytest.mark.parametrize("extension", ["sevenly", "a/b", "a b", "jpg\0", "jpg\n", "jpé", "图"])
 def test_what_is_no_extension_is_not_sent(extension):
     with pytest.raises(InvalidArgumentError, match=re.escape(repr(extension))):
-        UploadHead(0, 1, extension).pack()
+        upload_request(Command.UPLOAD_FILE, 0, 1, extension)
 
 
 @pytest.mark.parametrize(
@@ -1064,16 +1072,18 @@ def test_file_and_storage_queries_are_packed_and_read_back(group, name):
 def test_download_requests_are_packed_and_read_back(offset, count, group, name):
     asked = DownloadRequest(offset, count, FileQuery(group, name))
 
-    packed = asked.pack()
+    packet = download_request(offset, count, asked.file)
 
+    packed = packet[HEADER_BYTES:]
+    assert packet == request(Command.DOWNLOAD_FILE, packed)
     assert packed == struct.pack(">qq", offset, count) + field(group.encode(), 16) + name.encode()
     assert DownloadRequest.unpack(packed) == asked
 
 
 @patient
-@given(st.integers(0, 255), int64, st.from_regex(r"[A-Za-z0-9._-]{0,6}", fullmatch=True))
+@given(st.integers(0, 255), st.integers(0, 1 << 62), st.from_regex(r"[A-Za-z0-9._-]{0,6}", fullmatch=True))
 def test_upload_heads_are_packed_and_read_back(path, size, extension):
-    packed = UploadHead(path, size, extension).pack()
+    packed = packed_head(UploadHead(path, size, extension))
 
     assert packed == bytes([path]) + struct.pack(">q", size) + field(extension.encode(), 6)
     assert UploadHead.unpack(packed) == (path, size, extension)
