@@ -58,9 +58,16 @@ async def _truncate(record: Record, peer: Volume, volume: Volume) -> None:
 
 
 async def _delete(record: Record, peer: Volume, volume: Volume) -> None:
+    """Remove what the peer has no longer.
+
+    A file that is there again is taken over now: where it has the size of the one that was deleted, the line
+    that tells of its creation would find it here already.
+    """
     original, place = _places(record.name, peer, volume)
     if not os.path.lexists(original):
         place.unlink(missing_ok=True)
+    elif not original.is_symlink():
+        await _copy(peer, volume, original, place)
 
 
 async def _link(record: Record, peer: Volume, volume: Volume) -> None:

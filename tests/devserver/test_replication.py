@@ -243,6 +243,34 @@ def test_what_was_changed_and_deleted_before_the_replica_heard_of_it_never_gets_
     assert held(pair.storages[0]) == held(pair.storages[1]) == {}
 
 
+def rehung(wire: Wire, master: bytes, content: bytes) -> None:
+    wire.ask(DELETE, group() + master.replace(b".jpg", b"_s.jpg"))
+    wire.name(SLAVE, slave(master, content))
+
+
+def redescribed(wire: Wire, master: bytes, content: bytes) -> None:
+    wire.ask(SET_METADATA, metadata(master, b""))
+    assert wire.ask(SET_METADATA, metadata(master, b"key\2" + content)).status == 0
+
+
+@pytest.mark.parametrize("change", [rehung, redescribed])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_name_that_is_taken_again_tells_of_the_new_content(
+    pair: EmbeddedCluster, first: Wire, change: Callable[[Wire, bytes, bytes], None], again: bool
+) -> None:
+    """Slaves and metadata have names that follow from another; here the two contents have one size."""
+    master = first.store(b"master")
+    change(first, master, b"old")
+    pair.replicate()
+
+    change(first, master, b"new")
+    if again:
+        change(first, master, b"odd")
+    pair.replicate()
+
+    assert held(pair.storages[1]) == held(pair.storages[0])
+
+
 def test_a_change_of_a_replica_comes_back_to_the_source(
     pair: EmbeddedCluster, first: Wire, second: Wire
 ) -> None:

@@ -75,10 +75,10 @@ class TwoStorages(RuleBasedStateMachine):
         self.link.open()
 
     def teardown(self) -> None:
-        self.tell()
-        assert held(self.volumes[0]) == held(self.volumes[1])
-        self.link.close()
-        self.stack.close()
+        with self.stack:
+            self.tell()
+            assert held(self.volumes[0]) == held(self.volumes[1])
+            self.link.close()
 
     def ask(self, command: int, body: bytes) -> None:
         reply = self.storage.answer(command, body)
