@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import deque
 
 import pytest
 
@@ -123,11 +124,14 @@ def test_a_waiter_who_is_struck_gives_the_place_back(pool, at_the_first_wait):
     assert all_is_free(pool)
 
 
-def test_whoever_is_struck_while_it_looks_at_a_connection_keeps_none(pool):
-    class Striking:
-        def poll(self, _timeout):
-            raise Struck
+class Striking:
+    """What tells a pool that a connection is dead, struck as it is asked."""
 
+    def poll(self, _timeout):
+        raise Struck
+
+
+def test_whoever_is_struck_while_it_looks_at_a_connection_keeps_none(pool):
     with lent(pool) as connection:
         connection._poll = Striking()
     struck = struck_while_it_takes(pool)
@@ -136,6 +140,41 @@ def test_whoever_is_struck_while_it_looks_at_a_connection_keeps_none(pool):
     assert all_is_free(pool)
     with lent(pool, 0.1) as other:
         assert other is not connection
+
+
+def test_a_waiter_who_is_struck_while_it_looks_at_what_it_was_given_keeps_none(pool, at_the_first_wait):
+    shelf = pool.shelf()
+    connection = shelf.take(pool, Deadline(5))
+
+    def give():
+        connection._poll = Striking()
+        shelf.give_back(connection)
+        return True
+
+    at_the_first_wait(give)
+    struck = struck_while_it_takes(pool)
+
+    assert struck.traceback
+    assert all_is_free(pool)
+    with lent(pool, 0.1) as other:
+        assert other is not connection
+
+
+def test_whoever_is_struck_before_it_has_a_connection_leaves_it_there(pool, monkeypatch):
+    class Idle(deque):
+        def __getitem__(self, index):
+            raise Struck
+
+    with lent(pool) as connection:
+        pass
+    with monkeypatch.context() as patch:
+        patch.setattr(pool.shelf(), "idle", Idle())
+        struck = struck_while_it_takes(pool)
+
+    assert struck.traceback
+    assert all_is_free(pool)
+    with lent(pool, 0.1) as again:
+        assert again is connection
 
 
 def test_a_connect_that_is_struck_gives_its_place_to_the_next(pool, monkeypatch):
