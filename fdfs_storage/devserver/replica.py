@@ -60,22 +60,31 @@ async def _truncate(record: Record, peer: Volume, volume: Volume) -> None:
 async def _delete(record: Record, peer: Volume, volume: Volume) -> None:
     """Remove what the peer has no longer.
 
-    A file that is there again is taken over now: where it has the size of the one that was deleted, the line
-    that tells of its creation would find it here already.
+    What is there again is taken over now: the line that tells of its creation would take what is here for it,
+    a file of the same size or any link. What came from others meanwhile goes, as in FastDFS, which deletes
+    now and copies then.
     """
     original, place = _places(record.name, peer, volume)
-    if not os.path.lexists(original):
+    if original.is_symlink():
+        target = Path(os.path.normpath(original.parent / original.readlink()))
         place.unlink(missing_ok=True)
-    elif not original.is_symlink():
+        _lead(place, peer.name_of(target), volume)
+    elif original.exists():
         await _copy(peer, volume, original, place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 async def _link(record: Record, peer: Volume, volume: Volume) -> None:
     original, place = _places(record.name, peer, volume)
-    _, target = _places(record.extra, peer, volume)
     if original.is_symlink():
         with contextlib.suppress(FileExistsError):
-            place.symlink_to(os.path.relpath(target, place.parent))
+            _lead(place, record.extra, volume)
+
+
+def _lead(link: Path, target: str, volume: Volume) -> None:
+    place = volume.place_for(FileId(volume.group, target))
+    link.symlink_to(os.path.relpath(place, link.parent))
 
 
 async def _rename(record: Record, peer: Volume, volume: Volume) -> None:

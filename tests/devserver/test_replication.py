@@ -253,19 +253,37 @@ def redescribed(wire: Wire, master: bytes, content: bytes) -> None:
     assert wire.ask(SET_METADATA, metadata(master, b"key\2" + content)).status == 0
 
 
-@pytest.mark.parametrize("change", [rehung, redescribed])
+def relinked(wire: Wire, master: bytes, content: bytes) -> None:
+    wire.ask(DELETE, group() + master.replace(b".jpg", b"_s.jpg"))
+    wire.name(LINK, link(wire.store(content), master=master, prefix="_s"))
+
+
+@pytest.mark.parametrize(
+    ("change", "then"),
+    [
+        (rehung, rehung),
+        (redescribed, redescribed),
+        (relinked, relinked),
+        (rehung, relinked),
+        (relinked, rehung),
+    ],
+)
 @pytest.mark.parametrize("again", [False, True])
 def test_a_name_that_is_taken_again_tells_of_the_new_content(
-    pair: EmbeddedCluster, first: Wire, change: Callable[[Wire, bytes, bytes], None], again: bool
+    pair: EmbeddedCluster,
+    first: Wire,
+    change: Callable[[Wire, bytes, bytes], None],
+    then: Callable[[Wire, bytes, bytes], None],
+    again: bool,
 ) -> None:
     """Slaves and metadata have names that follow from another; here the two contents have one size."""
     master = first.store(b"master")
     change(first, master, b"old")
     pair.replicate()
 
-    change(first, master, b"new")
+    then(first, master, b"new")
     if again:
-        change(first, master, b"odd")
+        then(first, master, b"odd")
     pair.replicate()
 
     assert held(pair.storages[1]) == held(pair.storages[0])

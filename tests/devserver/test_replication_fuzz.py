@@ -104,6 +104,10 @@ class TwoStorages(RuleBasedStateMachine):
     def link_to(self, which: int) -> None:
         self.ask(LINK, link(self.name(which)))
 
+    @rule(which=WHICH, master=WHICH)
+    def link_as_slave(self, which: int, master: int) -> None:
+        self.ask(LINK, link(self.name(which), master=self.name(master), prefix="_s"))
+
     @rule(which=WHICH, content=CONTENT)
     def append(self, which: int, content: bytes) -> None:
         self.ask(APPEND, append(self.appender(which), content))
