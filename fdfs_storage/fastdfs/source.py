@@ -196,12 +196,17 @@ def opened(content: Content, size: int | None = None) -> Source:
     if isinstance(content, (bytes, bytearray, memoryview)):
         return _of_size(_Bytes(content), size)
     if isinstance(content, os.PathLike):
-        return _of_path(Path(content), size)
-    if _reads_bytes(content):
-        return _of_stream(content, size)
-    raise InvalidArgumentError(
-        f"cannot upload a {type(content).__name__}: give bytes, a pathlib.Path or a binary file"
-    )
+        source = _of_path(Path(content), size)
+    elif _reads_bytes(content):
+        source = _of_stream(content, size)
+    else:
+        raise InvalidArgumentError(
+            f"cannot upload a {type(content).__name__}: give bytes, a pathlib.Path or a binary file"
+        )
+    if not 0 <= source.size <= _MOST_BYTES:
+        with source:
+            raise InvalidArgumentError(f"not a size of a file: {source.size}")
+    return source
 
 
 def _of_size(source: Source, size: int | None) -> Source:
@@ -222,8 +227,6 @@ def _of_stream(stream: BinaryIO, size: int | None) -> Source:
     if plain is not None:
         return _of_size(_Descriptor(plain), size)
     if size is not None:
-        if not 0 <= size <= _MOST_BYTES:
-            raise InvalidArgumentError(f"not a size of a file: {size}")
         return _Stream(stream, size)
     if _seekable(stream) and (measured := _measure(stream)):
         return _Stream(stream, measured)

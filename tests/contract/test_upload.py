@@ -135,6 +135,15 @@ def test_a_content_of_another_length_than_promised_stores_nothing(client, promis
         content.close()
 
 
+def test_what_says_to_be_larger_than_any_file_is_refused(client):
+    class Endless(io.BytesIO):
+        def tell(self):
+            return super().tell() and (1 << 63) - 1
+
+    with pytest.raises(InvalidArgumentError, match="not a size of a file"):
+        client.upload(Endless(b"content"))
+
+
 def test_of_a_pipe_no_more_is_read_than_was_promised(client):
     reader, writer = os.pipe()
     os.write(writer, b"content, and the writer keeps it open")
