@@ -87,19 +87,21 @@ class Transfer(abc.ABC):
 class Gathered(Transfer):
     """A download into memory; `content()` is what came."""
 
-    _pieces: tuple[bytes, ...] = ()
+    def __init__(self, file_id: FileId, offset: int, length: int | None) -> None:
+        super().__init__(file_id, offset, length)
+        self._pieces: list[bytes] = []
 
     def content(self) -> bytes:
         return b"".join(self._pieces)  # of one piece, that is the piece itself
 
     def take(self, content: bytes) -> None:
-        self._pieces += (content,)
+        self._pieces.append(content)
         self.done += len(content)
 
     def _receive(self, connection: Connection, left: int, deadline: Deadline) -> None:
         while left:
             piece = connection.receive_piece(min(left, _MOST_AHEAD_BYTES), deadline)
-            self._pieces += (piece,)
+            self._pieces.append(piece)
             self.done += len(piece)
             left -= len(piece)
             if left:
