@@ -237,5 +237,5 @@ class Connection:
 
     def _translated(self, error: OSError) -> NetworkError:
         if isinstance(error, (TimeoutError, BlockingIOError)):  # the latter is the kernel's
-            return DeadlineExceededError(f"{self.address} fell silent")
+            return DeadlineExceededError(f"no progress with {self.address} in time")
         return self._lost(f"the connection to {self.address} broke: {error}")

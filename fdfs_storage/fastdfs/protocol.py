@@ -74,8 +74,8 @@ _UPLOAD = struct.Struct(f">Bq{EXTENSION_BYTES}s")
 UPLOAD_HEAD_BYTES = _UPLOAD.size
 _DOWNLOAD = struct.Struct(">qq")
 # The two requests that there are most of, packed in one step with their headers.
-_UPLOAD_REQUEST = struct.Struct(f">qBBBq{EXTENSION_BYTES}s")
-_DOWNLOAD_REQUEST = struct.Struct(f">qBBqq{GROUP_BYTES}s")
+_UPLOAD_REQUEST = struct.Struct(_HEADER.format + _UPLOAD.format[1:])
+_DOWNLOAD_REQUEST = struct.Struct(f"{_HEADER.format}{_DOWNLOAD.format[1:]}{GROUP_BYTES}s")
 _INFO = struct.Struct(">qqq")
 # 15 or 45 characters and a NUL, in the one storage reply that carries an address.
 _INFO_ADDRESS_BYTES = (16, 46)

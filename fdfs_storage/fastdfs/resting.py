@@ -11,12 +11,12 @@ _MOST = 4096
 
 
 class Resting:
-    """Remembers what failed, for `seconds`; whatever works is forgotten at once."""
+    """Remembers what failed, for `seconds` or until it is said to work again."""
 
     def __init__(self, seconds: float = REST_SECONDS) -> None:
         self._seconds = seconds
         self.until: dict[Hashable, float] = {}
-        """When each is fit again, in monotonic seconds. Empty nearly always, which is quick to see."""
+        """When each is fit again, in monotonic seconds. Empty as a rule, which is quick to see."""
 
     def note(self, key: Hashable) -> None:
         """Let it rest from now on."""
@@ -30,4 +30,9 @@ class Resting:
 
     def __contains__(self, key: Hashable) -> bool:
         until = self.until.get(key)
-        return until is not None and time.monotonic() < until
+        if until is None:
+            return False
+        if time.monotonic() < until:
+            return True
+        self.forget(key)
+        return False

@@ -88,7 +88,7 @@ class Servers:
     ) -> T:
         """Try candidates in turn; go on only after what cannot have happened or may happen twice.
 
-        `failed` hears of each failure that the loop goes on after. When none is left, raises what
+        `failed` hears of each failure of a candidate. When none is left, raises what
         `_verdict` says of `what` it was `about`.
         """
         attempts: dict[str, FastDFSError] = {}
