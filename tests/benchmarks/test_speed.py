@@ -19,7 +19,7 @@ from .contenders import MAKERS, Contender
 from .interleaved import Table, Team, Work
 from .transfer import Runner
 
-pytestmark = [pytest.mark.speed, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.speed, pytest.mark.timeout(600)]
 
 KIB = 1024
 ROUNDS = 21
