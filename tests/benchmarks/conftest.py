@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .awake import kept_awake
 from .contenders import MAKERS, narrow
 from .interleaved import Table
 
@@ -62,6 +63,17 @@ def tracker(table: Table) -> Iterator[str]:
         assert process.stdout
         yield process.stdout.readline().strip()
         process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def awake(table: Table) -> Iterator[None]:
+    """Keep the processors awake if FDFS_TEST_AWAKE says so; then the ratios are those of a busy machine."""
+    if not os.environ.get("FDFS_TEST_AWAKE"):
+        yield
+        return
+    with kept_awake():
+        table.how = ", processors kept awake"
+        yield
 
 
 @pytest.fixture(scope="session")

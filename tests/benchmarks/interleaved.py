@@ -73,7 +73,7 @@ class Table:
     """The ratios of every case, and absolute speeds as information."""
 
     def __init__(self) -> None:
-        self.where = ""
+        self.where = self.how = ""
         self._rows: list[tuple[str, dict[str, float | None], dict[str, str]]] = []
 
     def add(
@@ -95,7 +95,7 @@ class Table:
 
     def lines(self) -> Iterable[str]:
         columns = [f"{over}/{under}" for over, under in RATIOS]
-        yield f"Speed as a multiple, {self.where}; medians of interleaved rounds."
+        yield f"Speed as a multiple, {self.where}{self.how}; medians of interleaved rounds."
         yield "ours: all verified; unverified: verify=False; py3: fdfs-client-py3; floor: plain sockets."
         yield f"{'':<24}" + "".join(f"{column:>18}" for column in columns)
         for case, measured, _ in self._rows:
