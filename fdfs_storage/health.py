@@ -127,7 +127,7 @@ def _collect(storages: dict[str, StorageStat], key: str, storage: StorageStat) -
 
 
 def _storage(client: Client, storage: StorageStat) -> Finding:
-    name = f"{storage.ip}:{storage.port}"
+    name = str(Address(storage.ip, storage.port))
     if storage.status != Status.ACTIVE:
         state = Status(storage.status).name if storage.status in list(Status) else str(storage.status)
         remedy = _(
@@ -143,7 +143,7 @@ def _storage(client: Client, storage: StorageStat) -> Finding:
             "The trackers hand out this address, but it cannot be reached from here: start fdfs_storaged; "
             "open its port in the firewall; or, for the inner address of a container or NAT, set %(line)s"
         )
-        line = f'FDFS_STORAGE_ADDRESS_MAP = {{"{storage.ip}": "{_OUTER}"}}'
+        line = f'FDFS_STORAGE_ADDRESS_MAP = {{"{name.rpartition(":")[0]}": "{_OUTER}"}}'
         return Finding(Subject.STORAGE, name, False, str(error), remedy % {"line": line})
     detail = _("FastDFS %(version)s, %(free)d of %(total)d MB free")
     facts = {"version": storage.version, "free": storage.free_mb, "total": storage.total_mb}

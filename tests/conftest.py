@@ -13,9 +13,11 @@ import pytest
 
 from fdfs_storage.devserver import EmbeddedCluster
 from fdfs_storage.fastdfs import Client
+from fdfs_storage.fastdfs.protocol import Address, Command, Placement, Width
 
 # A real cluster replicates after sync_binlog_buff_interval, 60 s where it is not set.
 REPLICATION_SECONDS = 90
+UNREADABLE = "fdfs-client-py3 cannot read these trackers, which is what it says"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,14 @@ def cluster() -> Iterator[ClusterUnderTest]:
         shape = json.loads(os.environ.get("FDFS_TEST_SHAPE", "{}"))
         with EmbeddedCluster(**shape) as embedded:
             yield ClusterUnderTest(embedded.trackers, embedded.base_url, real=False)
+
+
+@pytest.fixture(scope="session")
+def narrow(cluster: ClusterUnderTest) -> bool:
+    """Whether trackers answer with addresses of 16 bytes: fdfs-client-py3 reads no others."""
+    with Client(cluster.trackers) as client:
+        answer = client._cluster.trackers.ask(len, Command.QUERY_STORE_WITHOUT_GROUP_ONE)
+    return answer == len(Placement("group1", Address("127.0.0.1", 1), 0).pack(Width.NARROW))
 
 
 @pytest.fixture

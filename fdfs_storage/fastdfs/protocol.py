@@ -219,7 +219,7 @@ class Address(NamedTuple):
         match = _ADDRESS.fullmatch(where.strip())
         port = int(match["port"] or default_port) if match else 0
         if not match or not 0 < port < 65536 or (match["v6"] and not _is_ipv6(match["v6"])):
-            raise InvalidArgumentError(f"not a server address (host:port): {where!r}")
+            raise InvalidArgumentError(f"not a server address (host:port, [IPv6]:port): {where!r}")
         return cls(match["v6"] or match["host"], port)
 
     def __str__(self) -> str:

@@ -8,8 +8,7 @@ import pytest
 
 from fdfs_storage.fastdfs import Client
 from fdfs_storage.fastdfs.fdfs_client_py3 import PublishedClient
-from fdfs_storage.fastdfs.protocol import Address, Command, Placement, Width
-from tests.conftest import ClusterUnderTest
+from tests.conftest import UNREADABLE, ClusterUnderTest
 
 ENGINES: dict[str, type[Client]] = {"fastdfs": Client, "fdfs-client-py3": PublishedClient}
 BEYOND_PUBLISHED = {
@@ -58,17 +57,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
 
 
-@pytest.fixture(scope="session")
-def narrow(cluster: ClusterUnderTest) -> bool:
-    """Whether trackers answer with addresses of 16 bytes: fdfs-client-py3 reads no others."""
-    with Client(cluster.trackers) as client:
-        answer = client._cluster.trackers.ask(len, Command.QUERY_STORE_WITHOUT_GROUP_ONE)
-    return answer == len(Placement("group1", Address("127.0.0.1", 1), 0).pack(Width.NARROW))
-
-
 @pytest.fixture(params=ENGINES)
 def client(request: pytest.FixtureRequest, cluster: ClusterUnderTest, narrow: bool) -> Iterator[Client]:
     if request.param == "fdfs-client-py3" and not narrow:
-        pytest.skip("fdfs-client-py3 cannot read these trackers, which is what it says")
+        pytest.skip(UNREADABLE)
     with ENGINES[request.param](cluster.trackers) as client:
         yield client

@@ -1,3 +1,5 @@
+import ast
+import dataclasses
 import io
 import json
 import socket
@@ -7,7 +9,8 @@ from django.core.management import CommandError, call_command
 
 from fdfs_storage import health
 from fdfs_storage.devserver import EmbeddedCluster, HttpOptions
-from fdfs_storage.fastdfs import protocol
+from fdfs_storage.fastdfs import Address, Client, protocol
+from fdfs_storage.fastdfs.address_map import AddressMap
 from fdfs_storage.fastdfs.protocol import Command
 from tests.client.peer import peer
 
@@ -105,6 +108,22 @@ def test_a_dead_storage_is_unusable_and_its_address_is_explained(broken):
     assert f"FAIL storage  {broken.storage_server.address}" in output
     assert 'FDFS_STORAGE_ADDRESS_MAP = {"127.0.0.1": ' in remedies(output)[0]
     assert "FAIL upload" in output
+
+
+def test_an_ipv6_address_is_shown_as_the_address_map_takes_it(broken, monkeypatch, closed_port):
+    def storages(*asked, **how):
+        port = int(closed_port.rpartition(":")[2])
+        return [dataclasses.replace(storage, ip="::1", port=port) for storage in listed(*asked, **how)]
+
+    listed = Client.storages
+    monkeypatch.setattr(Client, "storages", storages)
+
+    _, output = check()
+
+    assert "FAIL storage  [::1]:" in output
+    (line,) = [line for line in remedies(output) if "FDFS_STORAGE_ADDRESS_MAP" in line]
+    mapped = AddressMap(ast.literal_eval(line.partition(" = ")[2]))
+    assert mapped(Address("::1", 23000)) == Address("10.0.0.5", 23000)
 
 
 def test_a_base_url_where_nothing_listens_is_unusable(broken, settings, closed_port):

@@ -13,10 +13,13 @@ from fdfs_storage.fastdfs import Client, FileId
 from fdfs_storage.fastdfs.errors import UnsupportedOperationError
 from fdfs_storage.fastdfs.fdfs_client_py3 import PublishedClient
 from fdfs_storage.storage import FastDFSStorage
+from tests.conftest import UNREADABLE
 
 
 @pytest.fixture
-def published(settings):
+def published(settings, narrow):
+    if not narrow:
+        pytest.skip(UNREADABLE)
     settings.FDFS_CLIENT = "fdfs-client-py3"
     return FastDFSStorage()
 
