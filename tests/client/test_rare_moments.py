@@ -146,6 +146,14 @@ def test_so_many_failures_are_forgotten_rather_than_kept():
     assert 0 not in resting
 
 
+def test_what_rested_long_enough_is_struck_off():
+    resting = Resting(seconds=0)
+    resting.note("server")
+
+    assert "server" not in resting
+    assert not resting.until
+
+
 def test_our_own_congestion_puts_no_server_to_rest(embedded):
     with Client(embedded.trackers, limits=Limits(pool_size=1, network_timeout=0.2)) as client:
         address = client.trackers[0]
