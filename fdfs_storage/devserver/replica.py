@@ -66,9 +66,9 @@ async def _delete(record: Record, peer: Volume, volume: Volume) -> None:
     """
     original, place = _places(record.name, peer, volume)
     if original.is_symlink():
-        target = Path(os.path.normpath(original.parent / original.readlink()))
+        way = _way(place, peer.name_of(Path(os.path.normpath(original.parent / original.readlink()))), volume)
         place.unlink(missing_ok=True)
-        _lead(place, peer.name_of(target), volume)
+        place.symlink_to(way)
     elif original.exists():
         await _copy(peer, volume, original, place)
     else:
@@ -79,12 +79,12 @@ async def _link(record: Record, peer: Volume, volume: Volume) -> None:
     original, place = _places(record.name, peer, volume)
     if original.is_symlink():
         with contextlib.suppress(FileExistsError):
-            _lead(place, record.extra, volume)
+            place.symlink_to(_way(place, record.extra, volume))
 
 
-def _lead(link: Path, target: str, volume: Volume) -> None:
-    place = volume.place_for(FileId(volume.group, target))
-    link.symlink_to(os.path.relpath(place, link.parent))
+def _way(link: Path, target: str, volume: Volume) -> str:
+    """Return what a link holds that leads to a file of this name; that need not be there."""
+    return os.path.relpath(volume.place_for(FileId(volume.group, target)), link.parent)
 
 
 async def _rename(record: Record, peer: Volume, volume: Volume) -> None:
