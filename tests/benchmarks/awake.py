@@ -1,9 +1,9 @@
 """Keeps the machine's processors awake while something is measured: `python -m tests.benchmarks.awake CPU`.
 
-A processor with nothing to do halts; on a virtual machine that hands it back to the host, whose other work
-then empties its caches. What comes first after the halt pays, which is the client as it reads a reply, and
-more so the more code it has. On a busy server processors do not halt. One process for each of them, which
-runs only where nobody else wants to, makes an idle machine alike.
+A processor with nothing to do halts, on a virtual machine for whatever the host has to do, and may come back
+with cold caches. Then what comes first pays: the client as it reads a reply, and more so the more code it
+has. A busy server's processors hardly halt. One process for each, which runs only where nobody else wants
+to, makes an idle machine alike.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def embedded() -> Iterator[str]:
     """The embedded cluster's tracker, in a process of its own, with its files in memory where that can be.
 
     On disk they would be slower the more often this runs: ext4 without a journal does not use an inode again
-    for a while, and looks at each such one when it makes the next file near by. TMPDIR names the
-    folder all the same.
+    for a while, and looks at each such one when it makes the next file near by. TMPDIR, if it is set, still
+    names the folder.
     """
     command = [sys.executable, "-c", EMBEDDED]
     env = ({"TMPDIR": MEMORY} if os.access(MEMORY, os.W_OK) else {}) | dict(os.environ)
@@ -62,7 +62,7 @@ def contenders(embedded: str) -> Iterator[dict[str, Contender]]:
 
 
 def one_round(contender: Contender, stored: list[str]) -> float:
-    """Return the seconds per upload; note the ids, to be deleted when all is measured, not between."""
+    """Return the seconds per upload; note the ids, to be deleted when all is measured: see `embedded`."""
     begin = time.perf_counter()
     stored += [contender.upload(CONTENT) for _ in range(COUNT)]
     return (time.perf_counter() - begin) / COUNT
