@@ -164,9 +164,7 @@ class Client:
         require_prefix(prefix, extension)
         with opened(content, size) as source:
             head = SlaveHead(master.name, source.size, prefix, extension).pack()
-            packet = request(Command.UPLOAD_SLAVE_FILE, head, data_bytes=source.size)
-            operation = sending(packet, source, file_id=master)
-            file_id = unpack_file_id(self._cluster.route(master, operation, update=True, repeatable=False))
+            file_id = unpack_file_id(self._change(Command.UPLOAD_SLAVE_FILE, head, source, master))
             if self._verify:
                 self._integrity.check_size(file_id, source.size, self.info(file_id, crc=False).size)
             return file_id
@@ -352,11 +350,11 @@ class Client:
         operation = asking(packet, file_id)
         return unpack_file_id(self._cluster.route(file_id, operation, update=True, repeatable=False))
 
-    def _change(self, command: Command, head: bytes, source: Source, file_id: FileId) -> None:
-        # The reply to an empty change carries the request back (PROTOCOL 5.4); it says nothing.
+    def _change(self, command: Command, head: bytes, source: Source, file_id: FileId) -> bytes:
+        """Send content for a file that is there; return the reply's body."""
         packet = request(command, head, data_bytes=source.size)
         operation = sending(packet, source, file_id=file_id)
-        self._cluster.route(file_id, operation, update=True, repeatable=False)
+        return self._cluster.route(file_id, operation, update=True, repeatable=False)
 
     # --- metadata -----------------------------------------------------------------------------
 

@@ -90,8 +90,7 @@ class Cluster:
     def _holders(self, file_id: FileId, unreachable: set[Address], *, update: bool) -> Iterator[Address]:
         known = self._directory.source(file_id)
         source = known.address if known and (known.writable if update else known.readable) else None
-        resting = self.servers.resting
-        if source is None or (resting.until and source in resting):
+        if source is None or source in self.servers.resting:
             return self._others(file_id, source, None, unreachable, update=update)
         # The generator behind it is hardly ever started.
         others = self._others(file_id, source, source, unreachable, update=update)

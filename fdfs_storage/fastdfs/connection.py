@@ -105,7 +105,7 @@ class Connection:
                 self._sock.limit(deadline)
                 sent = self._sock.send(rest)
             except OSError as error:
-                raise self._translated(error) from error
+                raise self._translated(error, deadline) from error
             if sent == len(rest) < PROGRESS_BYTES:  # a request, as nearly always
                 break
             deadline.moved(sent)
@@ -122,7 +122,7 @@ class Connection:
                 self._sock.limit(deadline)
                 sent = self._sock.send_file(file, offset + done, min(count - done, _SENDFILE_BYTES))
             except OSError as error:
-                raise self._translated(error) from error
+                raise self._translated(error, deadline) from error
             deadline.moved(sent)
             if not sent:
                 break
@@ -175,7 +175,7 @@ class Connection:
             self._sock.limit(deadline)
             count = self._sock.recv_into(view)
         except OSError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, deadline) from error
         if not count:
             raise self._closed()
         deadline.moved(count)
@@ -222,7 +222,7 @@ class Connection:
             self._sock.limit(deadline)
             piece = self._sock.recv(most, flags)
         except OSError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, deadline) from error
         if not piece:
             raise self._closed()
         return piece
@@ -235,7 +235,7 @@ class Connection:
         error.reused = self.idle_since > 0
         return error
 
-    def _translated(self, error: OSError) -> NetworkError:
+    def _translated(self, error: OSError, deadline: Deadline) -> NetworkError:
         if isinstance(error, (TimeoutError, BlockingIOError)):  # the latter is the kernel's
-            return DeadlineExceededError(f"no progress with {self.address} in time")
+            return DeadlineExceededError(f"no progress with {self.address} within {deadline.seconds:g} s")
         return self._lost(f"the connection to {self.address} broke: {error}")

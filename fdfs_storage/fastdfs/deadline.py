@@ -18,10 +18,11 @@ class Deadline:
     time: the kernel does not say when in its own time the last byte came.
     """
 
-    __slots__ = ("_moved", "_seconds", "at")
+    __slots__ = ("_moved", "at", "seconds")
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
+        """How long nothing may move."""
         self._moved = 0
         self.at = time.monotonic() + seconds
         """In monotonic seconds."""
@@ -30,7 +31,7 @@ class Deadline:
         """Return the seconds that are left; raise DeadlineExceededError when there are none."""
         left = self.remaining()
         if left <= 0:
-            raise DeadlineExceededError(f"no answer within {self._seconds:g} s")
+            raise DeadlineExceededError(f"no answer within {self.seconds:g} s")
         return left
 
     def remaining(self) -> float:
@@ -40,7 +41,7 @@ class Deadline:
     def renew(self) -> None:
         """Begin anew, when it was not the peer that was slow."""
         self._moved = 0
-        self.at = time.monotonic() + self._seconds
+        self.at = time.monotonic() + self.seconds
 
     def moved(self, count: int) -> None:
         """Note that `count` bytes of a file went through."""

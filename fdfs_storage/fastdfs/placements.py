@@ -65,7 +65,7 @@ class Placements:
             self._resting.note((address, path))
 
     def _awake(self, placements: tuple[Placement, ...]) -> Iterable[Placement]:
-        return filter(self._is_awake, placements) if self._resting.until else placements
+        return filter(self._is_awake, placements) if self._resting else placements
 
     def _is_awake(self, placement: Placement) -> bool:
         address = placement.address

@@ -62,7 +62,7 @@ class Pool:
         The connection is kept only if every exchange ended well and none was a ProtocolError; else it is
         closed. Raises ConnectError, PoolTimeoutError when all stayed busy, and what the operation raises.
         """
-        shelf = self._shelves.get(os.getpid()) or self.shelf()
+        shelf = self.shelf()
         connection = shelf.take(self, deadline, fresh)
         try:
             return operation(connection, deadline)

@@ -73,9 +73,6 @@ HEADER_BYTES = _HEADER.size
 _UPLOAD = struct.Struct(f">Bq{EXTENSION_BYTES}s")
 UPLOAD_HEAD_BYTES = _UPLOAD.size
 _DOWNLOAD = struct.Struct(">qq")
-# The two requests that there are most of, packed in one step with their headers.
-_UPLOAD_REQUEST = struct.Struct(_HEADER.format + _UPLOAD.format[1:])
-_DOWNLOAD_REQUEST = struct.Struct(f"{_HEADER.format}{_DOWNLOAD.format[1:]}{GROUP_BYTES}s")
 _INFO = struct.Struct(">qqq")
 # 15 or 45 characters and a NUL, in the one storage reply that carries an address.
 _INFO_ADDRESS_BYTES = (16, 46)
@@ -327,8 +324,8 @@ def pack_extension(extension: str) -> bytes:
 
 def upload_request(command: Command, store_path: int, size: int, extension: str) -> bytes:
     """Build UPLOAD_FILE or UPLOAD_APPENDER_FILE, up to the content, which the caller sends behind it."""
-    length = UPLOAD_HEAD_BYTES + size
-    return _UPLOAD_REQUEST.pack(length, command, 0, store_path, size, pack_extension(extension))
+    head = _UPLOAD.pack(store_path, size, pack_extension(extension))
+    return request(command, head, data_bytes=size)
 
 
 class UploadHead(NamedTuple):
@@ -348,10 +345,8 @@ class UploadHead(NamedTuple):
 
 def download_request(offset: int, count: int, file: FileQuery | FileId) -> bytes:
     """Build DOWNLOAD_FILE; see DownloadRequest."""
-    name = file.name.encode("ascii")
-    length = _DOWNLOAD.size + GROUP_BYTES + len(name)
-    group = pack_group(file.group)
-    return _DOWNLOAD_REQUEST.pack(length, Command.DOWNLOAD_FILE, 0, offset, count, group) + name
+    body = _DOWNLOAD.pack(offset, count) + pack_group(file.group) + file.name.encode("ascii")
+    return request(Command.DOWNLOAD_FILE, body)
 
 
 @dataclass(slots=True)

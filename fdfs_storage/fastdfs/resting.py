@@ -15,21 +15,25 @@ class Resting:
 
     def __init__(self, seconds: float = REST_SECONDS) -> None:
         self._seconds = seconds
-        self.until: dict[Hashable, float] = {}
-        """When each is fit again, in monotonic seconds. Empty as a rule, which is quick to see."""
+        self._until: dict[Hashable, float] = {}
+        """When each is fit again, in monotonic seconds."""
 
     def note(self, key: Hashable) -> None:
         """Let it rest from now on."""
-        if len(self.until) >= _MOST:
-            self.until = {}
-        self.until[key] = time.monotonic() + self._seconds
+        if len(self._until) >= _MOST:
+            self._until = {}
+        self._until[key] = time.monotonic() + self._seconds
 
     def forget(self, key: Hashable) -> None:
         """It works again."""
-        self.until.pop(key, None)
+        self._until.pop(key, None)
+
+    def __bool__(self) -> bool:
+        """Whether anything may rest."""
+        return bool(self._until)
 
     def __contains__(self, key: Hashable) -> bool:
-        until = self.until.get(key)
+        until = self._until.get(key)
         if until is None:
             return False
         if time.monotonic() < until:

@@ -129,8 +129,7 @@ class Servers:
             if not isinstance(error, PoolTimeoutError):  # that one is our own congestion
                 self.resting.note(address)
             raise
-        if self.resting.until:
-            self.resting.forget(address)
+        self.resting.forget(address)
         return result
 
     def _pool(self, named: Address) -> Pool:

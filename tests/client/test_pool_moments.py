@@ -75,6 +75,14 @@ def all_is_free(pool):
     return pool.shelf().busy == 0
 
 
+def is_lost_without_its_place(pool, connection, struck):
+    """Whether nobody gets a connection again, and somebody its place, while the traceback is still there."""
+    assert struck.traceback
+    assert all_is_free(pool)
+    with lent(pool, 0.1) as other:
+        return other is not connection
+
+
 def test_what_is_handed_over_as_the_time_runs_out_is_taken(pool, at_the_first_wait):
     shelf = pool.shelf()
     first = shelf.take(pool, Deadline(5))
@@ -136,10 +144,7 @@ def test_whoever_is_struck_while_it_looks_at_a_connection_keeps_none(pool):
         connection._poll = Striking()
     struck = struck_while_it_takes(pool)
 
-    assert struck.traceback
-    assert all_is_free(pool)
-    with lent(pool, 0.1) as other:
-        assert other is not connection
+    assert is_lost_without_its_place(pool, connection, struck)
 
 
 def test_a_waiter_who_is_struck_while_it_looks_at_what_it_was_given_keeps_none(pool, at_the_first_wait):
@@ -154,10 +159,7 @@ def test_a_waiter_who_is_struck_while_it_looks_at_what_it_was_given_keeps_none(p
     at_the_first_wait(give)
     struck = struck_while_it_takes(pool)
 
-    assert struck.traceback
-    assert all_is_free(pool)
-    with lent(pool, 0.1) as other:
-        assert other is not connection
+    assert is_lost_without_its_place(pool, connection, struck)
 
 
 def test_whoever_is_struck_before_it_has_a_connection_leaves_it_there(pool, monkeypatch):

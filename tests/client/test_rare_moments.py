@@ -151,7 +151,7 @@ def test_what_rested_long_enough_is_struck_off():
     resting.note("server")
 
     assert "server" not in resting
-    assert not resting.until
+    assert not resting
 
 
 def test_our_own_congestion_puts_no_server_to_rest(embedded):

@@ -40,7 +40,7 @@ def test_linux_keeps_the_time_of_pythons_own_sockets_only():
 def test_a_silent_peer_is_waited_for_until_the_deadline(ends):
     before = time.monotonic()
 
-    with pytest.raises(DeadlineExceededError, match="no progress with"):
+    with pytest.raises(DeadlineExceededError, match=rf"no progress with .* within {SHORT_SECONDS:g} s"):
         ends[0].receive_piece(1, Deadline(SHORT_SECONDS))
 
     assert time.monotonic() - before >= SHORT_SECONDS * 0.98
