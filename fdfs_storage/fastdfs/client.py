@@ -351,7 +351,8 @@ class Client:
         return unpack_file_id(self._cluster.route(file_id, operation, update=True, repeatable=False))
 
     def _change(self, command: Command, head: bytes, source: Source, file_id: FileId) -> bytes:
-        """Send content for a file that is there; return the reply's body."""
+        """Send content for a file that is there; return the reply's body, which may tell nothing."""
+        # To an empty change, the reply carries the request back (PROTOCOL 5.4).
         packet = request(command, head, data_bytes=source.size)
         operation = sending(packet, source, file_id=file_id)
         return self._cluster.route(file_id, operation, update=True, repeatable=False)
